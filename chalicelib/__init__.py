@@ -1,0 +1,1 @@
+"""Adapters: everything that touches AWS, Twilio, the clock or the environment."""

@@ -1,0 +1,1 @@
+"""The domain: what to send when, and what a reply means. Knows no AWS, Twilio, clock or environment."""

@@ -1,0 +1,161 @@
+"""What the domain needs from outside, as Protocols. Adapters in `chalicelib/` and `local/` implement them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from reminders.model import (
+    Channel,
+    Chart,
+    Clinic,
+    Entry,
+    Ledger,
+    Outcome,
+    Outgoing,
+    Patient,
+    Receipt,
+    Ride,
+    Session,
+    Task,
+)
+
+
+@dataclass(frozen=True)
+class PatientRef:
+    """Whose turn it is. Ids only: this is what travels through the queue."""
+
+    clinic_id: str
+    patient_id: str
+
+
+@dataclass(frozen=True)
+class Due:
+    """Something in the due index: a patient's ledger, or (later issues) a task or a stored reply."""
+
+    ref: PatientRef
+    at: datetime
+    item: str = ""  # the item's sort key
+
+
+@dataclass(frozen=True)
+class LedgerWrite:
+    """One atomic change of one ledger, taken only if nothing it was decided on has changed.
+
+    Guards: the ledger's `version` (0 means: must not exist yet), the patient's version, the session's start and
+    status as they were read, and the version of every other ledger in the chart (for the daily cap). `tasks` are
+    opened in the same transaction, each once. `chart` is what was read.
+    """
+
+    chart: Chart
+    ledger: Ledger  # as read; `ledger.version` is the lock
+    set_entries: dict[str, Entry] = field(default_factory=dict)
+    set_bodies: dict[str, str] = field(default_factory=dict)
+    tasks: tuple[Task, ...] = ()
+    next_due_at: datetime | None = None
+    replace: Ledger | None = None  # adoption: the ledger's other fields are set from this
+
+
+@dataclass(frozen=True)
+class LedgerRecord:
+    """What the provider said to a claimed entry. Always kept; `next_due_at` only if still at `version` (as claimed)."""
+
+    ref: PatientRef
+    session_id: str
+    version: int
+    set_entries: dict[str, Entry]
+    next_due_at: datetime | None
+    tasks: tuple[Task, ...] = ()
+
+
+@dataclass(frozen=True)
+class RawChart:
+    """A patient's whole partition, for adoption: like a Chart, with what could not be read."""
+
+    chart: Chart | None  # None: no such patient (or it is malformed)
+    malformed: dict[str, str] = field(default_factory=dict)  # session id → sentence naming the field
+    orphans: tuple[str, ...] = ()  # ids of sessions whose patient is unknown
+
+
+class Store(Protocol):
+    """One DynamoDB table. Every read here is consistent unless it goes through an index."""
+
+    def clinic(self, clinic_id: str) -> Clinic | None: ...
+    def put_clinic(self, clinic: Clinic) -> None: ...
+    def patient(self, ref: PatientRef) -> Patient | None: ...
+    def put_patient(self, patient: Patient) -> None: ...
+    def session(self, ref: PatientRef, session_id: str) -> Session | None: ...
+    def put_session(self, session: Session) -> None: ...
+
+    def due(self, before: datetime) -> list[Due]:
+        """All whose `next_due_at` is before `before`, earliest first. Reads the due index only."""
+        ...
+
+    def earliest_due(self) -> datetime | None:
+        """The first `next_due_at` of all: for a clock that jumps."""
+        ...
+
+    def charts(self, refs: Sequence[PatientRef]) -> dict[PatientRef, Chart]:
+        """Current state of many patients in two batch reads."""
+        ...
+
+    def whole_chart(self, ref: PatientRef) -> RawChart:
+        """One patient's partition by query, malformed sessions included: what adoption looks at."""
+        ...
+
+    def set_live(self, ref: PatientRef, session_ids: Iterable[str], expected_version: int) -> bool:
+        """Which sessions `charts` reads; raises the patient's version. False if the version has moved on."""
+        ...
+
+    def commit(self, writes: Sequence[LedgerWrite]) -> set[str]:
+        """Take each write atomically, many in one call; returns session ids whose guards failed (nothing written)."""
+        ...
+
+    def record(self, records: Sequence[LedgerRecord]) -> None:
+        """Keep what the provider answered."""
+        ...
+
+    def receipt(
+        self,
+        ref: PatientRef,
+        session_id: str,
+        entry: str,
+        provider_ref: str,
+        receipt: Receipt,
+        code: str | None,
+        wake_at: datetime | None,
+    ) -> bool:
+        """Advance an entry's receipt by rank; False when an equal or higher one is known, or it is another attempt's.
+
+        A receipt may come before `record` has kept the reference: then it is kept with the reference.
+        `wake_at` (for failures) also makes the ledger due, so that what follows is decided in one place.
+        """
+        ...
+
+    def set_ride(self, ref: PatientRef, session_id: str, ride: Ride) -> None: ...
+    def open_task(self, task: Task) -> bool:
+        """True if it was not there yet."""
+        ...
+
+    def open_tasks(self, clinic_id: str) -> list[Task]: ...
+
+
+class Queue(Protocol):
+    def put(self, refs: Iterable[tuple[PatientRef, datetime]], now: datetime) -> int:
+        """Hand over, each delayed to its second (whole seconds, at most 900)."""
+        ...
+
+
+class Sender(Protocol):
+    """One channel's provider."""
+
+    channel: Channel
+
+    def send(self, outgoing: Outgoing, now: datetime) -> Outcome: ...
+
+    def find(self, outgoing_to: str, tags: dict[str, str], since: datetime, body: str | None) -> Outcome | None:
+        """Look for a message we may have sent: its Outcome, or None when the provider never got it.
+        Raises Unavailable when the provider cannot say."""
+        ...
