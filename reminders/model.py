@@ -125,7 +125,6 @@ class Clinic(Frozen, frozen=True):
     on_call: tuple[OnCall, ...] = ()
     treatments: dict[Kind, Treatment] = {}
     arrive_minutes_before: int = 15
-    maintenance_days: int = 35
     address: str | None = None
     sms_from: str | None = None  # a number or a Messaging Service id (MG…)
     email_from: str | None = None
@@ -214,7 +213,10 @@ class Session(Frozen, frozen=True):
 class Anchor(StrEnum):
     BOOKED = "booked"
     START = "start"
+    MOVED = "moved"
+    CANCELLED = "cancelled"
     DISCHARGED = "discharged"
+    HOME_SAFE = "home_safe"  # when the home-safe question went out
     MISSED = "missed"
 
 
@@ -275,7 +277,8 @@ class Step(Frozen, frozen=True):
 
     `days` + `at` is a local date and wall time; `minutes` is elapsed time from the anchor; not both.
     `useful_minutes`: before-session steps, how long before the start it stops being of use; others, how long after
-    its own moment. `settle`: asks nothing of a drowsy patient, so it may go between a session and the next morning.
+    its own moment. `pull_minutes`: a follow-up that would fall after hours may come as early as this after its anchor.
+    `task_days`: the task is due so many days after it opens.
     """
 
     key: Id
@@ -285,6 +288,7 @@ class Step(Frozen, frozen=True):
     minutes: int = 0
     shift: Shift = Shift.LATER
     hours: Hours = Hours.SENDING
+    pull_minutes: int | None = None
     useful_minutes: int = 60
     priority: Priority = Priority.LOGISTICS
     capped: bool = True
@@ -295,7 +299,12 @@ class Step(Frozen, frozen=True):
     when: Condition | None = None
     task: TaskKind | None = None
     urgency: Urgency = Urgency.ROUTINE
-    task_days: int = 0  # the task is due so many days after it opens
+    task_days: int = 0
+
+    @property
+    def before_start(self) -> bool:
+        """A reminder of the visit, as opposed to a notice or a follow-up."""
+        return self.task is None and self.anchor in (Anchor.BOOKED, Anchor.START)
 
 
 class Cadence(Frozen, frozen=True):
@@ -342,6 +351,7 @@ class Entry(Frozen, frozen=True):
     start: Aware
     state: State
     at: Aware
+    claimed_at: Aware | None = None  # of the first attempt: the day whose cap it counts against
     channel: Channel | None = None
     to: str | None = None
     due: Aware | None = None  # when it was to go

@@ -134,6 +134,10 @@ class Store(Protocol):
         """
         ...
 
+    def body(self, ref: PatientRef, session_id: str, entry: str) -> str | None:
+        """The text of one entry as it was (to be) sent."""
+        ...
+
     def set_ride(self, ref: PatientRef, session_id: str, ride: Ride) -> None: ...
     def open_task(self, task: Task) -> bool:
         """True if it was not there yet."""
