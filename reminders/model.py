@@ -426,6 +426,7 @@ class Chart(Frozen, frozen=True):
     patient_version: int = 0
     sessions: dict[str, Session] = {}
     ledgers: dict[str, Ledger] = {}
+    starts_as_stored: dict[str, str] = {}  # a booking system's own spelling of each start; what the store guards by
 
 
 class Task(Frozen, frozen=True):
