@@ -77,6 +77,7 @@ class RawChart:
     chart: Chart | None  # None: no such patient (or it is malformed)
     malformed: dict[str, str] = field(default_factory=dict)  # session id → sentence naming the field
     orphans: tuple[str, ...] = ()  # ids of sessions whose patient is unknown
+    live: tuple[str, ...] = ()  # what `set_live` last kept
 
 
 class Store(Protocol):
@@ -144,6 +145,12 @@ class Store(Protocol):
         ...
 
     def open_tasks(self, clinic_id: str) -> list[Task]: ...
+
+
+class Journal(Protocol):
+    """Told of everything that happens, by ids only: becomes log lines and metrics, and the rehearsal's output."""
+
+    def __call__(self, event: str, /, **facts: object) -> None: ...
 
 
 class Queue(Protocol):
