@@ -1,0 +1,78 @@
+"""The delivery queue: ids of patients whose turn comes, each delayed to its second."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from reminders.errors import BadInput, Unavailable
+from reminders.model import Frozen, Id
+from reminders.ports import PatientRef
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+# SQS API reference, SendMessageBatch and DelaySeconds.
+MOST_ENTRIES = 10
+LONGEST_DELAY_S = 900
+
+
+class SqsQueue:
+    """`reminders.ports.Queue` over one SQS queue."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def put(self, refs: Iterable[tuple[PatientRef, datetime]], now: datetime) -> int:
+        """Hand over, each delayed to its second; returns how many. What is due later than 900 s comes early.
+
+        Raises Unavailable when some could not be handed over after a second try; dispatch finds those again.
+        """
+        entries = [_entry(position, ref, due, now) for position, (ref, due) in enumerate(refs)]
+        for start in range(0, len(entries), MOST_ENTRIES):
+            left = self._send(self._send(entries[start : start + MOST_ENTRIES]))
+            if left:
+                raise Unavailable(f"the queue refused {len(left)} of {len(entries)} messages")
+        return len(entries)
+
+    def _send(self, entries: list[SendMessageBatchRequestEntryTypeDef]) -> list[SendMessageBatchRequestEntryTypeDef]:
+        """Returns those the queue did not take."""
+        if not entries:
+            return []
+        try:
+            answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+        except (BotoCoreError, ClientError):
+            raise Unavailable("the queue does not answer") from None
+        failed = {failure["Id"] for failure in answer.get("Failed", ())}
+        return [entry for entry in entries if entry["Id"] in failed]
+
+
+def _entry(position: int, ref: PatientRef, due: datetime, now: datetime) -> SendMessageBatchRequestEntryTypeDef:
+    wait_s = math.ceil((due - now).total_seconds())
+    return {
+        "Id": str(position),
+        "MessageBody": json.dumps({"clinic": ref.clinic_id, "patient": ref.patient_id}),
+        "DelaySeconds": min(max(wait_s, 0), LONGEST_DELAY_S),
+    }
+
+
+class _Body(Frozen, frozen=True):
+    clinic: Id
+    patient: Id
+
+
+def read(body: str) -> PatientRef:
+    """Whom a queue message is about. Raises BadInput."""
+    try:
+        decoded = msgspec.json.decode(body, type=_Body)
+    except msgspec.MsgspecError:
+        raise BadInput("queue message", "is not {clinic, patient}") from None
+    return PatientRef(decoded.clinic, decoded.patient)
