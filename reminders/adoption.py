@@ -54,12 +54,11 @@ def _first_seen(session: Session, now: datetime) -> Adopted | None:
 def _moved(session: Session, ledger: Ledger, now: datetime) -> Ledger:
     """The ride is asked anew. A correction is owed only if the patient was told of another start."""
     told = told_of(ledger)
-    back_again = told == session.starts_at
     return msgspec.structs.replace(
         ledger,
         starts_at=session.starts_at,
-        moved_at=None if back_again else now,
-        moved_from=None if back_again else told,
+        moved_at=now,
+        moved_from=None if told == session.starts_at else told,
         ride=Ride(),
         confirmed_at=None,
         home_safe_at=None,

@@ -611,13 +611,19 @@ class _Deciding:
 
 
 def _begun(ledger: Ledger, planned: Planned) -> bool:
-    """Whether this step has an entry for this start (what was skipped before a cancelled visit was revived is void)."""
+    """Whether this step has an entry for this start that still counts."""
     return any(
-        entry.step == planned.step.key
-        and entry.start == planned.start
-        and not (entry.reason is Reason.CANCELLED and entry.at < ledger.booked_at)
+        entry.step == planned.step.key and entry.start == planned.start and not _void(ledger, entry)
         for entry in ledger.entries.values()
     )
+
+
+def _void(ledger: Ledger, entry: Entry) -> bool:
+    """Skipped because the visit was cancelled or moved away, and it has since come back."""
+    if entry.at >= max(ledger.booked_at, ledger.moved_at or ledger.booked_at):
+        return False
+    was_to_come = entry.due is not None and entry.due > entry.at
+    return entry.reason is Reason.CANCELLED or (entry.reason is Reason.SUPERSEDED and was_to_come)
 
 
 def _same(one: Entry, other: Entry) -> bool:

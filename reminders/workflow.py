@@ -65,6 +65,7 @@ class _Job:
     ready: list[tuple[Send, Rendered]] = field(default_factory=list)
     done: dict[str, dict[str, Entry]] = field(default_factory=dict)  # what became of claims, by session
     marks: list[Mark] = field(default_factory=list)
+    written: set[str] = field(default_factory=set)  # ledgers whose version this delivery has raised
 
 
 def dispatch(store: Store, queue: Queue, now: datetime) -> int:
@@ -249,8 +250,11 @@ def _open_in(job: _Job, session_id: str, kind: TaskKind, now: datetime, *, cause
 
 def _claim(desk: Desk, jobs: Sequence[_Job], now: datetime) -> None:
     """Write every decision, each on the condition that nothing it was made on has changed; lost ones are dropped."""
-    writes = [write for job in jobs for write in _writes(job, now)]
-    lost = desk.store.commit(writes) if writes else set()
+    writes = [(job, write) for job in jobs for write in _writes(job, now)]
+    lost = desk.store.commit([write for _, write in writes]) if writes else set()
+    for job, write in writes:
+        if write.ledger.session_id not in lost:
+            job.written.add(write.ledger.session_id)
     for job in jobs:
         job.ready = [(send, rendered) for send, rendered in job.ready if send.session.id not in lost]
         job.decision.checks = [check for check in job.decision.checks if check.session.id not in lost]
@@ -344,9 +348,8 @@ def _record(desk: Desk, jobs: Sequence[_Job], now: datetime) -> None:
         if not job.done:
             continue
         next_due = decisions.next_due(_after(job), desk.cadences, now)
-        written = {write.ledger.session_id for write in _writes(job, now)}
         for session_id, entries in job.done.items():
-            version = job.chart.ledgers[session_id].version + (1 if session_id in written else 0)
+            version = job.chart.ledgers[session_id].version + (1 if session_id in job.written else 0)
             records.append(LedgerRecord(job.ref, session_id, version, entries, next_due.get(session_id)))
     if records:
         desk.store.record(records)
