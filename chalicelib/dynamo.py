@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from chalicelib import dynamo_items as items
 from chalicelib.dynamo_items import Item, Key
-from chalicelib.dynamo_transactions import BUSY, take
+from chalicelib.dynamo_transactions import BUSY, NO_ANSWER, take
 from chalicelib.dynamo_writes import Change, bundle_of_record, bundles_of_writes, put_once
 from reminders.errors import BadInput, Unavailable
 from reminders.model import Chart, Clinic, Ledger, Patient, Receipt, Ride, Session, Task
@@ -35,7 +36,7 @@ def _answering(method: Callable[_Given, _Answer]) -> Callable[_Given, _Answer]:
     def call(*given: _Given.args, **named: _Given.kwargs) -> _Answer:
         try:
             return method(*given, **named)
-        except BotoCoreError:
+        except NO_ANSWER:
             raise Unavailable("the table does not answer") from None
         except ClientError as error:
             if error.response["Error"]["Code"] in BUSY:
@@ -228,7 +229,7 @@ class DynamoStore:
         try:
             chart, malformed = _chart(clinic, patient, visits)
         except BadInput as error:
-            return RawChart(chart=None, malformed=dict.fromkeys(session_ids, f"not read: {error}"))
+            return RawChart(chart=None, malformed=dict.fromkeys(session_ids, str(error)))
         return RawChart(chart=chart, malformed=malformed)
 
     def _batch(self, keys: list[Key], **projection: Any) -> dict[Key, Item]:
@@ -369,6 +370,14 @@ class DynamoStore:
         return [task for task in tasks if task.closed_at is None]
 
 
+@contextmanager
+def _naming(whose: str) -> Iterator[None]:
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"{whose}.{error.field}", error.problem) from None
+
+
 def _chart(
     clinic: Item, patient: Item, visits: Sequence[tuple[str, Item | None, Item | None]]
 ) -> tuple[Chart, dict[str, str]]:
@@ -379,16 +388,21 @@ def _chart(
     malformed: dict[str, str] = {}
     for session_id, session, ledger in visits:
         if ledger:
-            ledgers[session_id] = items.read_ledger(ledger)
+            with _naming("ledger"):
+                ledgers[session_id] = items.read_ledger(ledger)
         if session:
             try:
                 sessions[session_id] = items.read_session(session)
                 spelled[session_id] = session["starts_at"]["S"]
             except BadInput as error:
                 malformed[session_id] = str(error)
+    with _naming("clinic"):
+        of_clinic = items.read_clinic(clinic)
+    with _naming("patient"):
+        of_patient = items.read_patient(patient)
     chart = Chart(
-        clinic=items.read_clinic(clinic),
-        patient=items.read_patient(patient),
+        clinic=of_clinic,
+        patient=of_patient,
         patient_version=items.version_of(patient),
         sessions=sessions,
         ledgers=ledgers,

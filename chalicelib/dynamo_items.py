@@ -153,11 +153,14 @@ def convert(values: dict[str, Any], to: type[_Value]) -> _Value:
 
 def bad_input(error: msgspec.ValidationError) -> BadInput:
     """msgspec's message without the value: a patient's data must not reach a log."""
-    problem, _, path = str(error).partition(" - at `$")
-    name = path.strip(".`") or "item"
+    problem, _, path = str(error).replace("`", "").partition(" - at $")
+    name = path.strip(".")
+    if problem.startswith("Object missing required field "):
+        missing = problem.removeprefix("Object missing required field ")
+        return BadInput(f"{name}.{missing}" if name else missing, "is missing")
     if problem.startswith("Invalid enum value"):
         problem = "is none of the documented values"
-    return BadInput(name, problem[0].lower() + problem[1:].replace("`", ""))
+    return BadInput(name or "item", problem[0].lower() + problem[1:])
 
 
 @lru_cache(maxsize=1024)

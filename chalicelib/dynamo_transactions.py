@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from chalicelib.dynamo_items import Key
 
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MOST_ACTIONS = 100
-TRIES = 4  # of a bundle that meets another transaction on the same item, or a throttle
+TRIES = 3  # of a bundle that meets another transaction on the same item, or a throttle
 
 Action = dict[str, Any]  # {"Update": …}, {"Put": …} or {"ConditionCheck": …}
+
+NO_ANSWER = (HTTPClientError, ConnectionError)  # other errors of botocore are mistakes of ours
 
 BUSY = frozenset(
     {
@@ -69,10 +71,6 @@ class Bundle:
         )
 
 
-class Busy(Exception):
-    """The whole call was turned away; nothing was written. Never leaves this module."""
-
-
 def take(client: DynamoDBClient, bundles: Sequence[Bundle]) -> list[Bundle]:
     """Write each bundle or none of it; returns those that were not written (or not known to be).
 
@@ -100,43 +98,41 @@ def _chunks(bundles: Sequence[Bundle]) -> Iterator[list[Bundle]]:
 
 
 def _take_together(client: DynamoDBClient, bundles: list[Bundle]) -> list[Bundle]:
-    waiting = list(bundles)
-    lost: list[Bundle] = []
+    waiting, alone, lost = list(bundles), list[Bundle](), list[Bundle]()
     while waiting:
-        try:
-            failed = _attempt(client, waiting)
-        except Busy:
-            return lost + [bundle for bundle in waiting if not _take_alone(client, bundle)]
-        except BotoCoreError:
-            return lost + waiting
-        if failed is None:
-            return lost
-        lost += [bundle for bundle in waiting if id(bundle) in failed]
-        waiting = [bundle for bundle in waiting if id(bundle) not in failed]
-    return lost
+        answer = _attempt(client, waiting)
+        if answer.written:
+            break
+        lost += [bundle for bundle in waiting if id(bundle) in answer.failed]
+        alone += [bundle for bundle in waiting if id(bundle) in answer.busy]
+        waiting = [bundle for bundle in waiting if id(bundle) not in answer.failed | answer.busy]
+    return lost + [bundle for bundle in alone if not _take_alone(client, bundle)]
 
 
 def _take_alone(client: DynamoDBClient, bundle: Bundle) -> bool:
     for attempt in range(1, TRIES + 1):
         # Two workers that met once must not meet again at the same moment.
         time.sleep(random.uniform(0.01, 0.04) * 2**attempt)  # noqa: S311 - jitter, not a secret
-        try:
-            while True:
-                failed = _attempt(client, [bundle])
-                if failed is None:
-                    return True
-                if failed:
-                    return False
-        except Busy:
-            continue
-        except BotoCoreError:
-            return False
+        answer = _attempt(client, [bundle])
+        while not (answer.written or answer.failed or answer.busy):
+            answer = _attempt(client, [bundle])
+        if not answer.busy:
+            return answer.written
     return False
 
 
-def _attempt(client: DynamoDBClient, bundles: Sequence[Bundle]) -> set[int] | None:
-    """One call. None: all written. Otherwise nothing was: the ids of bundles whose condition failed (perhaps none,
-    when only something `once` was there already; it has been dropped). Raises Busy."""
+@dataclass(frozen=True)
+class _Answer:
+    """Of one call: all is written, or nothing is. `failed` and `busy` are ids of bundles; when both are empty, only
+    something `once` was there already, and has been dropped from its bundles."""
+
+    written: bool = False
+    failed: frozenset[int] = frozenset()
+    busy: frozenset[int] = frozenset()
+
+
+def _attempt(client: DynamoDBClient, bundles: Sequence[Bundle]) -> _Answer:
+    everyone = frozenset(map(id, bundles))
     actions: dict[Key, Action] = {}
     for bundle in bundles:
         actions |= bundle.checks | bundle.once | bundle.writes
@@ -147,23 +143,25 @@ def _attempt(client: DynamoDBClient, bundles: Sequence[Bundle]) -> set[int] | No
         return _blame(bundles, dict(zip(actions, codes, strict=True)))
     except ClientError as error:
         if error.response["Error"]["Code"] in BUSY:
-            raise Busy from None
+            return _Answer(busy=everyone)
         raise
-    return None
+    except NO_ANSWER:
+        return _Answer(failed=everyone)
+    return _Answer(written=True)
 
 
-def _blame(bundles: Sequence[Bundle], codes: dict[Key, str]) -> set[int]:
+def _blame(bundles: Sequence[Bundle], codes: dict[Key, str]) -> _Answer:
+    """Whose conditions failed, and who met another transaction."""
     failed: set[int] = set()
+    busy: set[int] = set()
     there_already = False
     for key, code in codes.items():
-        if code == "None" or code in BUSY:
-            continue
-        for bundle in bundles:
+        for bundle in bundles if code != "None" else ():
             if key in bundle.once and code == "ConditionalCheckFailed":
                 del bundle.once[key]
                 there_already = True
             elif key in bundle.writes or key in bundle.checks or key in bundle.once:
-                failed.add(id(bundle))
-    if not failed and not there_already:
-        raise Busy
-    return failed
+                (busy if code in BUSY else failed).add(id(bundle))
+    if not (failed or busy or there_already):  # a cancellation without a reason
+        return _Answer(busy=frozenset(map(id, bundles)))
+    return _Answer(failed=frozenset(failed), busy=frozenset(busy - failed))

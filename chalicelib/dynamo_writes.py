@@ -208,7 +208,7 @@ def _ledger_write(table: str, ref: PatientRef, write: LedgerWrite, shards: int) 
     for key, entry in write.set_entries.items():
         change.set({"S": entry_json(entry)}, "entries", key)
         before = ledger.entries.get(key)
-        if before and before.attempt != entry.attempt:
+        if before and (before.attempt != entry.attempt or before.ref not in (None, entry.ref)):
             _forget_attempt(change, key, before.ref)
     for key, body in write.set_bodies.items():
         change.set({"S": body}, "bodies", key)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from reminders.errors import BadInput, Unavailable
 from reminders.model import Frozen, Id
@@ -49,7 +49,7 @@ class SqsQueue:
             return []
         try:
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
-        except (BotoCoreError, ClientError):
+        except (ClientError, ConnectionError, HTTPClientError):
             raise Unavailable("the queue does not answer") from None
         failed = {failure["Id"] for failure in answer.get("Failed", ())}
         return [entry for entry in entries if entry["Id"] in failed]

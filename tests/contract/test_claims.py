@@ -3,112 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
 
 from chalicelib.dynamo import DynamoStore
-from reminders.model import (
-    Channel,
-    Chart,
-    Entry,
-    Ledger,
-    Ride,
-    RideState,
-    Session,
-    SessionStatus,
-    State,
-    Task,
-    TaskKind,
-    Urgency,
-)
-from reminders.ports import LedgerRecord, LedgerWrite, PatientRef
+from reminders.model import Chart, Ledger, Ride, RideState, SessionStatus, State, TaskKind, Urgency
+from reminders.ports import LedgerWrite, PatientRef
 from tests.builders import NOW, a_clinic, a_patient, a_session
-
-REF = PatientRef("harbor", "p1")
-HOUR = timedelta(hours=1)
-
-
-def an_entry(session: Session, **changes: object) -> Entry:
-    entry = Entry(
-        step="prepare",
-        start=session.starts_at,
-        state=State.CLAIMED,
-        at=NOW,
-        channel=Channel.SMS,
-        to="+12135550123",
-        again_at=NOW + HOUR,
-    )
-    return replace(entry, **changes)
-
-
-def a_task(**changes: object) -> Task:
-    task = Task(
-        id="no_ride-s1",
-        clinic_id="harbor",
-        kind=TaskKind.NO_RIDE,
-        urgency=Urgency.REVIEW,
-        opened_at=NOW,
-        due_at=NOW + HOUR,
-        patient_id="p1",
-        session_id="s1",
-    )
-    return replace(task, **changes)
-
-
-def adopted(store: DynamoStore, *sessions: Session, patient_id: str = "p1") -> Chart:
-    """A patient of the clinic with these sessions, each with its first ledger, all of them live."""
-    ref = PatientRef("harbor", patient_id)
-    store.put_clinic(a_clinic())
-    store.put_patient(a_patient(id=patient_id))
-    for session in sessions:
-        store.put_session(session)
-    raw = store.whole_chart(ref)
-    assert raw.chart
-    assert not store.commit(
-        [
-            LedgerWrite(
-                chart=raw.chart,
-                ledger=Ledger(session_id=session.id, starts_at=session.starts_at, booked_at=NOW),
-                replace=Ledger(session_id=session.id, starts_at=session.starts_at, booked_at=NOW),
-                next_due_at=NOW,
-            )
-            for session in sessions
-        ]
-    )
-    assert store.set_live(ref, [session.id for session in sessions], raw.chart.patient_version)
-    return store.charts([ref])[ref]
-
-
-def a_claim(chart: Chart, session_id: str = "s1", **changes: object) -> LedgerWrite:
-    entry = an_entry(chart.sessions[session_id], **changes)
-    return LedgerWrite(
-        chart=chart,
-        ledger=chart.ledgers[session_id],
-        set_entries={entry.key: entry},
-        set_bodies={entry.key: "Harbor Clinic: see you soon"},
-        next_due_at=entry.again_at,
-    )
-
-
-def an_answer(claim: LedgerWrite, **changes: object) -> LedgerRecord:
-    (entry,) = claim.set_entries.values()
-    sent = replace(entry, state=State.SENT, ref="SM1", again_at=None, **changes)
-    return LedgerRecord(
-        ref=PatientRef(claim.chart.clinic.id, claim.chart.patient.id),
-        session_id=claim.ledger.session_id,
-        version=claim.ledger.version + 1,
-        set_entries={sent.key: sent},
-        next_due_at=NOW + 24 * HOUR,
-    )
-
-
-def ledger_of(store: DynamoStore, session_id: str = "s1", ref: PatientRef = REF) -> Ledger:
-    chart = store.whole_chart(ref).chart
-    assert chart
-    return chart.ledgers[session_id]
-
+from tests.contract.builders import HOUR, REF, a_claim, a_task, adopted, an_answer, ledger_of
 
 # --- guards -----------------------------------------------------------------------------------------
 
