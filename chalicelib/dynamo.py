@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_KEYS = 100  # of one BatchGetItem
 BATCH_TRIES = 6
+CHANGE_TRIES = 5
 
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
@@ -80,14 +81,25 @@ class DynamoStore:
     @_answering
     def put_patient(self, patient: Patient) -> None:
         """All of the patient's own fields; the list of live sessions stays. Raises BadInput for a wrong time zone."""
-        given = items.attributes(items.with_zone(patient), leave_out=("id", "clinic_id"))
-        change = Change(items.patient_key(PatientRef(patient.clinic_id, patient.id)))
-        change.set_all(given)
-        for name in items.PATIENT_FIELDS:
-            if name not in given:
-                change.remove(name)
-        change.raise_version()
-        self._update(change)
+        self._update(_patient_change(patient))
+
+    @_answering
+    def change_patient(self, ref: PatientRef, change: Callable[[Patient], Patient]) -> Patient | None:
+        """Change the patient as they are now, again if somebody else did meanwhile: no STOP is ever overwritten.
+
+        Raises BadInput when the item is malformed or made so, Unavailable when others never let go.
+        """
+        for _ in range(CHANGE_TRIES):
+            item = self._get(items.patient_key(ref))
+            if item is None:
+                return None
+            changed = change(items.read_patient(item))
+            update = _patient_change(changed)
+            update.require_there()
+            update.require_version(items.version_of(item))
+            if self._update(update):
+                return changed
+        raise Unavailable("this patient keeps being changed by others")
 
     @_answering
     def session(self, ref: PatientRef, session_id: str) -> Session | None:
@@ -230,7 +242,7 @@ class DynamoStore:
             chart, malformed = _chart(clinic, patient, visits)
         except BadInput as error:
             return RawChart(chart=None, malformed=dict.fromkeys(session_ids, str(error)))
-        return RawChart(chart=chart, malformed=malformed)
+        return RawChart(chart=chart, malformed=malformed, live=tuple(items.live_of(patient)))
 
     def _batch(self, keys: list[Key], **projection: Any) -> dict[Key, Item]:
         """Many items, consistently; those that are not there are missing from the answer."""
@@ -368,6 +380,17 @@ class DynamoStore:
         found = self._batch(keys)
         tasks = [items.read_task(found[key]) for key in keys if key in found]
         return [task for task in tasks if task.closed_at is None]
+
+
+def _patient_change(patient: Patient) -> Change:
+    given = items.attributes(items.with_zone(patient), leave_out=("id", "clinic_id"))
+    change = Change(items.patient_key(PatientRef(patient.clinic_id, patient.id)))
+    change.set_all(given)
+    for name in items.PATIENT_FIELDS:
+        if name not in given:
+            change.remove(name)
+    change.raise_version()
+    return change
 
 
 @contextmanager

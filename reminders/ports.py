@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -86,7 +86,17 @@ class Store(Protocol):
     def clinic(self, clinic_id: str) -> Clinic | None: ...
     def put_clinic(self, clinic: Clinic) -> None: ...
     def patient(self, ref: PatientRef) -> Patient | None: ...
-    def put_patient(self, patient: Patient) -> None: ...
+    def put_patient(self, patient: Patient) -> None:
+        """Overwrites; what may race with the patient (consent, addresses) goes through `change_patient`."""
+        ...
+
+    def change_patient(self, ref: PatientRef, change: Callable[[Patient], Patient]) -> Patient | None:
+        """Change the patient as they are now, again if somebody else did meanwhile: no STOP is ever overwritten.
+
+        Returns the patient as changed, None if there is none. Raises Unavailable when others never let go.
+        """
+        ...
+
     def session(self, ref: PatientRef, session_id: str) -> Session | None: ...
     def put_session(self, session: Session) -> None: ...
 

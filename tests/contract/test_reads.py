@@ -14,7 +14,18 @@ from msgspec.structs import replace
 from chalicelib import dynamo
 from chalicelib.dynamo import DynamoStore
 from reminders.errors import BadInput, Unavailable
-from reminders.model import Kind, Ledger, Ride, RideState, SendingHours, Session, SessionStatus, Treatment
+from reminders.model import (
+    Channel,
+    Kind,
+    Ledger,
+    Patient,
+    Ride,
+    RideState,
+    SendingHours,
+    Session,
+    SessionStatus,
+    Treatment,
+)
 from reminders.ports import LedgerWrite, PatientRef, Store
 from tests.builders import NOW, a_clinic, a_patient, a_session
 from tests.contract.builders import HOUR, REF, a_claim, a_task, adopted, an_answer, ledger_of
@@ -102,6 +113,33 @@ def test_a_patient_put_again_keeps_the_live_sessions_and_loses_what_is_no_longer
     assert after.patient_version == before.patient_version + 1
 
 
+def test_a_change_of_a_patient_never_undoes_what_came_in_between(store: DynamoStore) -> None:
+    store.put_patient(a_patient())
+    seen: list[Patient] = []
+
+    def mark_unreachable(patient: Patient) -> Patient:
+        if not seen:  # a STOP arrives between reading and writing
+            store.put_patient(replace(patient, consent={}))
+        seen.append(patient)
+        return replace(patient, unreachable={Channel.EMAIL: "ana@example.com"})
+
+    changed = store.change_patient(REF, mark_unreachable)
+    assert changed == store.patient(REF) == a_patient(consent={}, unreachable={Channel.EMAIL: "ana@example.com"})
+    assert len(seen) == 2
+    assert store.change_patient(PatientRef("harbor", "nobody"), mark_unreachable) is None
+
+
+def test_a_patient_others_never_let_go_of_is_unavailable(store: DynamoStore) -> None:
+    store.put_patient(a_patient())
+
+    def overtaken(patient: Patient) -> Patient:
+        store.put_patient(patient)
+        return patient
+
+    with pytest.raises(Unavailable):
+        store.change_patient(REF, overtaken)
+
+
 # --- charts -----------------------------------------------------------------------------------------
 
 
@@ -114,6 +152,24 @@ def test_a_chart_holds_live_sessions_only(store: DynamoStore) -> None:
     chart = store.whole_chart(REF).chart
     assert chart
     assert chart.ledgers.keys() == {"s1", "s2"}
+
+
+def test_a_whole_chart_says_which_sessions_are_live(store: DynamoStore) -> None:
+    version = adopted(store, a_session(), a_session(id="s2")).patient_version
+    assert store.whole_chart(REF).live == ("s1", "s2")
+    store.set_live(REF, [], version)
+    assert store.whole_chart(REF).live == ()
+
+
+def test_the_ledger_of_a_session_that_is_gone_can_still_be_put_to_rest(
+    store: DynamoStore, dynamodb: DynamoDBClient, table: str
+) -> None:
+    adopted(store, a_session())
+    dynamodb.delete_item(TableName=table, Key={"pk": {"S": PK}, "sk": {"S": "SESSION#s1"}})
+    chart = store.whole_chart(REF).chart
+    assert chart
+    assert store.commit([LedgerWrite(chart=chart, ledger=chart.ledgers["s1"], replace=chart.ledgers["s1"])]) == set()
+    assert store.earliest_due() is None
 
 
 def test_a_live_list_is_set_once_for_each_version(store: DynamoStore) -> None:
