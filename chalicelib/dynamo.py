@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -12,11 +11,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from botocore.exceptions import ClientError
 
 from chalicelib import dynamo_items as items
+from chalicelib.dynamo_charts import chart_of
 from chalicelib.dynamo_items import Item, Key
 from chalicelib.dynamo_transactions import BUSY, NO_ANSWER, take
-from chalicelib.dynamo_writes import Change, bundle_of_record, bundles_of_writes, put_once
+from chalicelib.dynamo_writes import Change, bundle_of_record, bundles_of_writes, put_once, receipt_change
 from reminders.errors import BadInput, Unavailable
-from reminders.model import Chart, Clinic, Ledger, Patient, Receipt, Ride, Session, Task
+from reminders.model import Chart, Clinic, Patient, Receipt, Ride, Session, Task
 from reminders.ports import Due, LedgerRecord, LedgerWrite, PatientRef, RawChart
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class DynamoStore:
                     for sid in live[ref]
                 ]
                 try:
-                    charts[ref] = _chart(clinic, patient, here)[0]
+                    charts[ref] = chart_of(clinic, patient, here)[0]
                 except BadInput:
                     continue  # adoption reads the same items and has said what is wrong with them
         return charts
@@ -239,7 +239,7 @@ class DynamoStore:
             for sid in dict.fromkeys(session_ids + ledger_ids)
         ]
         try:
-            chart, malformed = _chart(clinic, patient, visits)
+            chart, malformed = chart_of(clinic, patient, visits)
         except BadInput as error:
             return RawChart(chart=None, malformed=dict.fromkeys(session_ids, str(error)))
         return RawChart(chart=chart, malformed=malformed, live=tuple(items.live_of(patient)))
@@ -317,28 +317,13 @@ class DynamoStore:
         With `wake_at` the ledger is due then, unless it is due sooner anyway.
         """
 
-        def advance() -> Change:
-            change = Change(items.ledger_key(ref, session_id))
-            line, mark, earlier = (change.path(name, entry) for name in ("entries", "receipts", "earlier"))
-            # The entry is JSON without spaces, so its reference can be looked for as text.
-            mine = change.value({"S": f'"ref":"{provider_ref}"'})
-            none_yet = change.value({"S": '"ref":"'})
-            known = change.value({"S": provider_ref})
-            change.require(f"attribute_exists({line})")
-            change.require(f"(contains({line}, {mine}) OR NOT contains({line}, {none_yet}))")
-            change.require(f"NOT contains({earlier}, {known})")
-            # A mark starts with its rank, one digit: anything of this rank or above sorts at or after the bare digit.
-            rank = change.value({"S": str(receipt.rank)})
-            change.require(f"(attribute_not_exists({mark}) OR {mark} < {rank})")
-            change.set({"S": items.receipt_mark(receipt, provider_ref, code)}, "receipts", entry)
-            return change
-
+        key = items.ledger_key(ref, session_id)
         if wake_at is None:
-            return self._update(advance())
-        sooner, as_it_is = advance(), advance()
-        next_due_at, wake = sooner.path("next_due_at"), sooner.value({"S": items.stamp(wake_at)})
-        sooner.require(f"(attribute_not_exists({next_due_at}) OR {next_due_at} > {wake})")
+            return self._update(receipt_change(key, entry, provider_ref, receipt, code))
+        sooner = receipt_change(key, entry, provider_ref, receipt, code)
+        sooner.require_not_due_before(wake_at)
         sooner.due(wake_at, self._shards)
+        as_it_is = receipt_change(key, entry, provider_ref, receipt, code)
         for change in (sooner, as_it_is):
             change.raise_version()  # whoever has read the ledger without this failure must read it again
             if self._update(change):
@@ -391,44 +376,3 @@ def _patient_change(patient: Patient) -> Change:
             change.remove(name)
     change.raise_version()
     return change
-
-
-@contextmanager
-def _naming(whose: str) -> Iterator[None]:
-    try:
-        yield
-    except BadInput as error:
-        raise BadInput(f"{whose}.{error.field}", error.problem) from None
-
-
-def _chart(
-    clinic: Item, patient: Item, visits: Sequence[tuple[str, Item | None, Item | None]]
-) -> tuple[Chart, dict[str, str]]:
-    """A chart, and what is wrong with the sessions it leaves out. Raises BadInput for all but sessions."""
-    sessions: dict[str, Session] = {}
-    ledgers: dict[str, Ledger] = {}
-    spelled: dict[str, str] = {}
-    malformed: dict[str, str] = {}
-    for session_id, session, ledger in visits:
-        if ledger:
-            with _naming("ledger"):
-                ledgers[session_id] = items.read_ledger(ledger)
-        if session:
-            try:
-                sessions[session_id] = items.read_session(session)
-                spelled[session_id] = session["starts_at"]["S"]
-            except BadInput as error:
-                malformed[session_id] = str(error)
-    with _naming("clinic"):
-        of_clinic = items.read_clinic(clinic)
-    with _naming("patient"):
-        of_patient = items.read_patient(patient)
-    chart = Chart(
-        clinic=of_clinic,
-        patient=of_patient,
-        patient_version=items.version_of(patient),
-        sessions=sessions,
-        ledgers=ledgers,
-        starts_as_stored=spelled,
-    )
-    return chart, malformed

@@ -29,6 +29,7 @@ from chalicelib.dynamo_items import (
     named,
     new_ledger_item,
     patient_key,
+    receipt_mark,
     session_key,
     stamp,
     stored,
@@ -36,7 +37,7 @@ from chalicelib.dynamo_items import (
     task_key,
 )
 from chalicelib.dynamo_transactions import Action, Bundle
-from reminders.model import Chart, Ledger, SessionStatus, Task
+from reminders.model import Chart, Ledger, Receipt, SessionStatus, Task
 from reminders.ports import LedgerRecord, LedgerWrite, PatientRef
 
 
@@ -89,6 +90,10 @@ class Change:
             self.require(f"{self.path('version')} = {self.value({'N': str(version)})}")
         else:
             self.require(f"attribute_not_exists({self.path('version')})")
+
+    def require_not_due_before(self, when: datetime) -> None:
+        due = self.path("next_due_at")
+        self.require(f"(attribute_not_exists({due}) OR {due} > {self.value({'S': stamp(when)})})")
 
     def due(self, next_due_at: datetime | None, shards: int) -> None:
         wanted = due_attributes(self._key[0], next_due_at, shards)
@@ -253,3 +258,21 @@ def bundle_of_record(table: str, record: LedgerRecord, shards: int, as_claimed: 
     else:
         change.require_there()
     return Bundle(label=record, writes={key: {"Update": change.arguments(table)}}, once=_tasks(table, record.tasks))
+
+
+# --- receipts ---------------------------------------------------------------------------------------
+
+
+def receipt_change(key: Key, entry: str, provider_ref: str, receipt: Receipt, code: str | None) -> Change:
+    """Keep a receipt, if it is of the attempt that the entry stands for and says more than what is known."""
+    change = Change(key)
+    line, mark, earlier = (change.path(name, entry) for name in ("entries", "receipts", "earlier"))
+    # The entry is JSON without spaces, so its reference can be looked for as text.
+    mine, any_at_all = change.value({"S": f'"ref":"{provider_ref}"'}), change.value({"S": '"ref":"'})
+    change.require(f"attribute_exists({line})")
+    change.require(f"(contains({line}, {mine}) OR NOT contains({line}, {any_at_all}))")
+    change.require(f"NOT contains({earlier}, {change.value({'S': provider_ref})})")
+    # A mark starts with its rank, one digit: a mark of this rank or a higher one sorts after the bare digit.
+    change.require(f"(attribute_not_exists({mark}) OR {mark} < {change.value({'S': str(receipt.rank)})})")
+    change.set({"S": receipt_mark(receipt, provider_ref, code)}, "receipts", entry)
+    return change

@@ -373,6 +373,19 @@ def test_what_has_nothing_left_to_do_is_in_no_index(store: DynamoStore, dynamodb
     assert not item.keys() & {"due_shard", "next_due_at"}
 
 
+def test_a_clinics_sessions_are_listed_by_their_start(store: DynamoStore, dynamodb: DynamoDBClient, table: str) -> None:
+    chart = adopted(store, a_session(), a_session(id="s2", starts_at=NOW + 300 * HOUR))
+    moved = replace(chart.ledgers["s1"], starts_at=NOW + 400 * HOUR)
+    store.commit([LedgerWrite(chart=chart, ledger=chart.ledgers["s1"], replace=moved)])
+    listed = dynamodb.query(
+        TableName=table,
+        IndexName="listing",
+        KeyConditionExpression="listing = :listing",
+        ExpressionAttributeValues={":listing": {"S": "CLINIC#harbor#SESSIONS"}},
+    )["Items"]
+    assert [item["sk"]["S"] for item in listed] == ["LEDGER#s2", "LEDGER#s1"]
+
+
 def test_tasks_of_a_patient_stay_out_of_the_chart(store: DynamoStore) -> None:
     adopted(store, a_session())
     store.open_task(a_task())
