@@ -6,6 +6,7 @@ attributes, arithmetic or imports, so a hostile template can neither reach anyth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -39,11 +40,13 @@ _ALLOWED = (
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
     undefined=jinja2.StrictUndefined,
     autoescape=False,  # these are texts; the HTML of an email is made of them apart, by a layout that escapes
-    trim_blocks=True,
-    lstrip_blocks=True,
     cache_size=0,
 )
 _ENVIRONMENT.globals.clear()
+
+# A line of nothing but tags leaves no empty line behind; Jinja's own trim_blocks would also glue "{% endif %}" at a
+# line's end to the next line.
+_TAG_LINE = re.compile(r"^[ \t]*((?:\{([%#])(?:(?!\2\}).)*\2\}[ \t]*)+)\n", re.MULTILINE)
 
 # What the compiler and a compiled template raise when the source is wrong or absurd.
 _FAULTS = (
@@ -108,7 +111,7 @@ def render(name: str, source: str, values: Mapping[str, object]) -> str:
 def _compiled(source: str) -> jinja2.Template:
     parse(source)
     try:
-        return _ENVIRONMENT.from_string(source)
+        return _ENVIRONMENT.from_string(_TAG_LINE.sub(r"\1", source))
     except _FAULTS:
         raise Fault(1, "cannot be compiled") from None
 
