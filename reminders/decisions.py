@@ -313,7 +313,9 @@ class _Deciding:
         advice = advise(entry.code)
         if advice is Advice.OPERATOR:
             cause = f"{entry.code}.{self.now:%Y%m%d}"
-            alarm = tasks.task(TaskKind.OPERATOR, self.chart.clinic.id, self.now, cause=cause, detail=f"code {entry.code}")
+            alarm = tasks.task(
+                TaskKind.OPERATOR, self.chart.clinic.id, self.now, cause=cause, detail=f"code {entry.code}"
+            )
             self.result.tasks.setdefault(session_id, []).append(alarm)
         kind = TaskKind.CALL_PATIENT if advice is Advice.OPTED_OUT else TaskKind.UNDELIVERABLE
         if advice is Advice.OPTED_OUT and not self._matters(session_id, entry):
@@ -583,7 +585,12 @@ class _Deciding:
         due_at = self.now + timedelta(days=planned.step.task_days) if planned.step.task_days else None
         opened = self._open(planned.step.task, planned.session.id, planned.step.key, planned.start, due_at)
         entry = Entry(
-            step=planned.step.key, start=planned.start, state=State.OPENED, at=self.now, due=planned.ideal, task=opened.id
+            step=planned.step.key,
+            start=planned.start,
+            state=State.OPENED,
+            at=self.now,
+            due=planned.ideal,
+            task=opened.id,
         )
         self._set(planned.session.id, entry)
 

@@ -28,7 +28,9 @@ from reminders.model import (
 )
 from reminders.treatment import treatment_for
 
-NOTICE_BEFORE = timedelta(hours=1)  # contract 3: a notice that must wait comes an hour before the start, or a person calls
+NOTICE_BEFORE = timedelta(
+    hours=1
+)  # contract 3: a notice that must wait comes an hour before the start, or a person calls
 BOOKED_USEFUL = timedelta(hours=24)  # "you are booked" is news for a day
 
 

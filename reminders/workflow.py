@@ -26,6 +26,7 @@ from reminders.model import (
     Kind,
     Ledger,
     Outgoing,
+    Patient,
     Permission,
     PermissionState,
     Rendered,
@@ -79,11 +80,20 @@ def dispatch(store: Store, queue: Queue, now: datetime) -> int:
     return queue.put(turns.items(), now) if turns else 0
 
 
-def deliver(desk: Desk, refs: Iterable[PatientRef], now: datetime) -> None:
-    """Everything that is due for these patients: decide on what is true now, claim, send, record."""
-    jobs = [_decided(desk, ref, chart, now) for ref, chart in _current(desk, list(dict.fromkeys(refs)), now).items()]
-    for job in jobs:
-        _render(desk, job, now)
+def deliver(desk: Desk, refs: Iterable[PatientRef], now: datetime) -> list[PatientRef]:
+    """Everything that is due for these patients: decide on what is true now, claim, send, record.
+
+    Returns those for whom nothing could be decided, so that they come again, and alone, to the dead letters at last.
+    Raises Unavailable when the table does not answer: then all come again.
+    """
+    jobs: list[_Job] = []
+    failed: list[PatientRef] = []
+    for ref, chart in _current(desk, list(dict.fromkeys(refs)), now).items():
+        try:
+            jobs.append(_prepared(desk, ref, chart, now))
+        except Exception as error:  # one patient's trouble must not hold up nine others; it is told and comes again
+            desk.journal("stuck", at=now, clinic=ref.clinic_id, patient=ref.patient_id, error=type(error).__name__)
+            failed.append(ref)
     _claim(desk, jobs, now)
     for job in jobs:
         for send, rendered in job.ready:
@@ -93,6 +103,7 @@ def deliver(desk: Desk, refs: Iterable[PatientRef], now: datetime) -> None:
     _record(desk, jobs, now)
     for job in jobs:
         _mark(desk, job, now)
+    return failed
 
 
 def adopt(desk: Desk, ref: PatientRef, now: datetime) -> None:
@@ -112,7 +123,9 @@ def adopt(desk: Desk, ref: PatientRef, now: datetime) -> None:
 
 
 def _adopt_once(desk: Desk, ref: PatientRef, raw: RawChart, chart: Chart, now: datetime) -> bool:
-    found = {session_id: adoption.adopt(chart, session, desk.cadences, now) for session_id, session in chart.sessions.items()}
+    found = {
+        session_id: adoption.adopt(chart, session, desk.cadences, now) for session_id, session in chart.sessions.items()
+    }
     changes = {session_id: adopted for session_id, adopted in found.items() if adopted is not None}
     writes = [
         LedgerWrite(
@@ -160,7 +173,7 @@ def _keep_in_sight(
         return False
     had_one = any(s.status is SessionStatus.DISCHARGED and s.kind.treatment for s in chart.sessions.values())
     if had_one and not chart.patient.experienced:
-        desk.store.put_patient(msgspec.structs.replace(chart.patient, experienced=True))
+        desk.store.change_patient(ref, lambda patient: msgspec.structs.replace(patient, experienced=True))
     return True
 
 
@@ -196,8 +209,10 @@ def _current(desk: Desk, refs: Sequence[PatientRef], now: datetime) -> dict[Pati
     return charts
 
 
-def _decided(desk: Desk, ref: PatientRef, chart: Chart, now: datetime) -> _Job:
-    return _Job(ref, chart, decisions.decide(chart, desk.cadences, now))
+def _prepared(desk: Desk, ref: PatientRef, chart: Chart, now: datetime) -> _Job:
+    job = _Job(ref, chart, decisions.decide(chart, desk.cadences, now))
+    _render(desk, job, now)
+    return job
 
 
 def _render(desk: Desk, job: _Job, now: datetime) -> None:
@@ -206,9 +221,7 @@ def _render(desk: Desk, job: _Job, now: datetime) -> None:
         entry = send.entry
         channel = entry.channel or Channel.SMS
         versions = desk.catalogue.versions(entry.step, job.chart.patient.language, channel)
-        words = context(
-            job.chart, send.session, entry.step, now, ride=send.ledger.ride, sessions=entry.sessions
-        )
+        words = context(job.chart, send.session, entry.step, now, ride=send.ledger.ride, sessions=entry.sessions)
         broken: Sequence[str]
         try:
             rendered, broken = render(versions, words)
@@ -374,11 +387,12 @@ def _after(job: _Job) -> Chart:
 def _mark(desk: Desk, job: _Job, now: datetime) -> None:
     """Keep what was learned about an address: opted out, or dead."""
     marks = job.marks + job.decision.marks
-    if not marks:
-        return
-    patient = desk.store.patient(job.ref)
-    if patient is None:
-        return
+    if marks:
+        desk.store.change_patient(job.ref, lambda patient: _marked(patient, marks, now))
+
+
+def _marked(patient: Patient, marks: Sequence[Mark], now: datetime) -> Patient:
+    """Only an address the patient still has is marked."""
     for mark in marks:
         if patient.address(mark.channel) != mark.address:
             continue
@@ -388,7 +402,7 @@ def _mark(desk: Desk, job: _Job, now: datetime) -> None:
         else:
             dead = {**patient.unreachable, mark.channel: mark.address}
             patient = msgspec.structs.replace(patient, unreachable=dead)
-    desk.store.put_patient(patient)
+    return patient
 
 
 # --- telling -------------------------------------------------------------------------------------------------

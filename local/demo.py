@@ -1,0 +1,286 @@
+"""The demo: the sample clinic's busy morning through the real workflow, its ledger in the terminal, its phones on a page.
+
+The virtual clock always starts at the same morning, so it looks the same whenever it is run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+from zoneinfo import ZoneInfo
+
+import jinja2
+from msgspec.structs import replace
+from rich.console import Console
+from rich.table import Table
+
+from local import sample
+from local.stage import Stage
+from reminders.errors import ReminderError
+from reminders.model import Channel, Entry, Patient, Reason, Session, Shift, State
+from reminders.ports import PatientRef
+
+PAGES = Path(__file__).parent / "pages"
+NOON = sample.MORNING + timedelta(hours=4)
+LONGEST_FORM = 10_000  # bytes
+
+STEP_WORDS = {
+    "booked": "booking", "welcome": "first visit explained", "prepare": "how to prepare", "day_before": "the day before",
+    "same_day": "same day", "after": "after the session", "home_safe": "home safe?", "checkin_24h": "check-in, 1 day",
+    "checkin_72h": "check-in, 3 days", "checkin_7d": "check-in, 7 days", "moved": "visit moved",
+    "cancelled": "visit cancelled", "missed": "missed visit", "recall": "time for a visit?",
+}  # fmt: skip
+
+
+class Demo:
+    """The sample clinic on a stage, and what to show of it."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.tasks: list[Mapping[str, object]] = []
+        self.receipts: list[Mapping[str, object]] = []
+        self.lock = threading.Lock()
+
+    def hear(self, event: str, facts: Mapping[str, object]) -> None:
+        """The journal's listener."""
+        if event == "task":
+            self.tasks.append(facts)
+
+    def open(self) -> None:
+        """Fill the clinic and let the days before the morning pass."""
+        store, stage = self.stage.store, self.stage
+        store.put_clinic(sample.SAMPLE_CLINIC)
+        for patient in sample.patients():
+            store.put_patient(patient)
+        for at, session in sample.visits():
+            stage.at(at, partial(store.put_session, session))
+        for at, session_id, changes in sample.happenings():
+            stage.at(at, partial(self._overwrite, session_id, changes))
+        for number in sample.dead_numbers():
+            stage.at(sample.MORNING, partial(stage.sandbox.script, Channel.SMS, number, "30005", 99))
+        stage.run(sample.MORNING)
+
+    def wind(self, by: str) -> None:
+        """Let time pass: to the next thing that happens, an hour, or a day."""
+        now = self.stage.now
+        upcoming = self.stage.next_at()
+        until = {"hour": now + timedelta(hours=1), "day": now + timedelta(days=1)}.get(by, upcoming or now)
+        self.stage.run(max(until, now))
+
+    def _overwrite(self, session_id: str, changes: dict[str, object]) -> None:
+        ref = self.ref("p" + session_id[1:])
+        session = self.stage.store.session(ref, session_id)
+        if session is not None:
+            self.stage.store.put_session(replace(session, **changes))
+
+    @staticmethod
+    def ref(patient_id: str) -> PatientRef:
+        return PatientRef(sample.SAMPLE_CLINIC.id, patient_id)
+
+    def lines(self) -> list[tuple[datetime, Patient, Session, Entry]]:
+        """Every entry of every ledger, in time order."""
+        found = []
+        charts = self.stage.store.charts([self.ref(patient.id) for patient in sample.patients()])
+        for chart in charts.values():
+            for session_id, ledger in chart.ledgers.items():
+                for entry in ledger.entries.values():
+                    if entry.state is not State.OPENED:
+                        found.append((entry.at, chart.patient, chart.sessions[session_id], entry))
+        return sorted(found, key=lambda line: (line[0], line[1].id, line[3].key))
+
+
+def outcome(entry: Entry) -> str:
+    """What became of a message, in words."""
+    match entry.state:
+        case State.SENT:
+            return "moved earlier" if entry.shift is Shift.EARLIER else "sent"
+        case State.SKIPPED:
+            return f"skipped: {(entry.reason or Reason.SUPERSEDED).replace('_', ' ')}"
+        case State.FAILED:
+            return f"failed: {entry.code or entry.reason or ''}".rstrip(": ")
+        case State.RETRY:
+            return "will be tried again"
+        case _:
+            return str(entry.state).replace("_", " ")
+
+
+def run(*, once: bool, port: int) -> None:
+    """What `make demo` runs. Raises ReminderError when the port is taken."""
+    console = Console()
+    demo: Demo
+    with Stage(sample.OPENED, lambda event, facts: demo.hear(event, facts)) as stage:
+        demo = Demo(stage)
+        with console.status("The sample clinic's days before this morning …"):
+            demo.open()
+            stage.run(NOON if once else sample.MORNING)
+        print_ledger(console, demo)
+        if not once:
+            serve(console, demo, port)
+
+
+def print_ledger(console: Console, demo: Demo) -> None:
+    """The ledger as a table: what went out, what did not and why."""
+    here = ZoneInfo(sample.SAMPLE_CLINIC.time_zone)
+    lines = demo.lines()
+    until = demo.stage.now.astimezone(here)
+    table = Table(
+        title=f"{sample.SAMPLE_CLINIC.name}: the ledger until {until:%A, %B %-d, %-I:%M %p}", title_justify="left"
+    )
+    for column in ("when", "patient", "visit", "message", "by", "outcome"):
+        table.add_column(column, no_wrap=column != "outcome")
+    for at, patient, session, entry in lines:
+        said = outcome(entry)
+        colour = "green" if said == "sent" else "cyan" if said == "moved earlier" else "yellow"
+        table.add_row(
+            f"{at.astimezone(here):%a %H:%M}",
+            patient.first_name,
+            str(session.kind),
+            STEP_WORDS.get(entry.step, entry.step),
+            str(entry.channel or "-"),
+            f"[{colour}]{said}[/]",
+        )
+    console.print(table)
+    sent = sum(1 for line in lines if line[3].state is State.SENT)
+    console.print(
+        f"{sent} sent, {len(lines) - sent} not sent (each with its reason), {len(demo.tasks)} tasks for people."
+    )
+
+
+def serve(console: Console, demo: Demo, port: int) -> None:
+    """Phones, messages and a clock one can wind, on 127.0.0.1 until Ctrl-C."""
+    pages = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGES), autoescape=True, undefined=jinja2.StrictUndefined)
+
+    class Pages(_Pages):
+        def show(self) -> bytes:
+            with demo.lock:
+                return pages.get_template("demo.html.j2").render(view(demo)).encode()
+
+        def wind(self, by: str) -> None:
+            with demo.lock:
+                demo.wind(by)
+
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), Pages)
+    except OSError:
+        raise ReminderError(f"port {port} on 127.0.0.1 is taken; choose another with --port") from None
+    console.print(f"\nPhones and clock: http://127.0.0.1:{server.server_port} (Ctrl-C ends it)")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        console.print("Closed.")
+    finally:
+        server.server_close()
+
+
+def view(demo: Demo) -> dict[str, Any]:
+    """What the page shows."""
+    here = ZoneInfo(sample.SAMPLE_CLINIC.time_zone)
+    now = demo.stage.now
+    upcoming = demo.stage.next_at()
+    lines = demo.lines()
+    today = [line for line in lines if line[0].astimezone(here).date() == now.astimezone(here).date()]
+    not_sent = [line for line in today if line[3].state is State.SKIPPED]
+    return {
+        "clinic": sample.SAMPLE_CLINIC,
+        "now_iso": now.isoformat(),
+        "now_text": f"{now.astimezone(here):%A, %B %-d · %-I:%M %p}",
+        "zone_text": "Los Angeles time",
+        "next_text": f"{upcoming.astimezone(here):%a %-I:%M %p}" if upcoming else "",
+        "numbers": [
+            {"count": sum(1 for line in today if line[3].state is State.SENT), "what": "sent today"},
+            {"count": sum(1 for line in today if line[3].shift is Shift.EARLIER), "what": "moved earlier"},
+            {"count": len(not_sent), "what": "not sent, each with a reason"},
+            {"count": len(demo.tasks), "what": "tasks for people"},
+        ],
+        "phones": [_phone(demo, patient, lines) for patient in sample.patients()],
+        "ledger": [_row(line, here) for line in reversed(lines)],
+    }
+
+
+def _row(line: tuple[datetime, Patient, Session, Entry], here: ZoneInfo) -> dict[str, str]:
+    at, patient, _, entry = line
+    tone = "sent-line" if entry.state is State.SENT else "skip-line" if entry.state is State.SKIPPED else "task-line"
+    step = STEP_WORDS.get(entry.step, entry.step)
+    return {
+        "at": f"{at.astimezone(here):%a %H:%M}",
+        "who": patient.first_name,
+        "step": step,
+        "tone": tone,
+        "outcome": outcome(entry),
+    }
+
+
+def _phone(demo: Demo, patient: Patient, lines: list[tuple[datetime, Patient, Session, Entry]]) -> dict[str, Any]:
+    zone = ZoneInfo(patient.time_zone)
+    session = (
+        next(line[2] for line in lines if line[1].id == patient.id)
+        if any(line[1].id == patient.id for line in lines)
+        else None
+    )
+    messages = [
+        {
+            "side": "in",
+            "channel": accepted.channel,
+            "subject": accepted.subject,
+            "body": accepted.body,
+            "at": f"{accepted.at.astimezone(zone):%a %-I:%M %p}",
+            "note": "email" if accepted.channel is Channel.EMAIL else "",
+        }
+        for accepted in demo.stage.sandbox.log
+        if accepted.tags.get("patient") == patient.id
+    ]
+    city = patient.time_zone.rpartition("/")[2].replace("_", " ")
+    return {
+        "name": patient.first_name,
+        "language": patient.language,
+        "what": f"{session.kind.replace('_', ' ')} · {city}" if session else city,
+        "time": f"{demo.stage.now.astimezone(zone):%-I:%M %p}",
+        "messages": messages,
+    }
+
+
+class _Pages(BaseHTTPRequestHandler):
+    """GET / shows, POST /clock acts; nothing else exists."""
+
+    show: Callable[[], bytes]
+    wind: Callable[[str], None]
+
+    def do_GET(self) -> None:
+        if self.path == "/":
+            self._answer(HTTPStatus.OK, self.show(), "text/html; charset=utf-8")
+        elif self.path == "/demo.css":
+            self._answer(HTTPStatus.OK, (PAGES / "demo.css").read_bytes(), "text/css")
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, b"There is no such page.", "text/plain")
+
+    def do_POST(self) -> None:
+        size = min(int(self.headers.get("Content-Length") or 0), LONGEST_FORM)
+        form = parse_qs(self.rfile.read(size).decode("utf-8", errors="replace"))
+        if self.path != "/clock":
+            self._answer(HTTPStatus.NOT_FOUND, b"There is no such page.", "text/plain")
+            return
+        self.wind(form.get("by", ["next"])[0])
+        self.send_response(HTTPStatus.SEE_OTHER)
+        self.send_header("Location", "/")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _answer(self, status: HTTPStatus, body: bytes, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header(
+            "Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'"
+        )
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """The terminal belongs to the ledger."""

@@ -1,0 +1,147 @@
+"""Rehearses a course of treatment: a scenario in, every message, silence and task out, in time order (contract 3)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from msgspec.structs import replace
+from rich.console import Console
+from rich.table import Table
+
+from local import scenario as scenarios
+from local.provider_messages import Accepted
+from local.scenario import Scenario
+from local.stage import Stage
+from reminders.model import SessionStatus
+from reminders.ports import PatientRef
+
+Line = dict[str, Any]
+
+# What the journal says that a rehearsal shows, and which of its facts. `sent` is taken from the provider's own log.
+SHOWN: dict[str, tuple[str, ...]] = {
+    "skipped": ("session", "step", "channel", "reason", "code"),
+    "task": ("session", "step", "kind", "urgency"),
+    "receipt": ("session", "step", "channel", "status", "code"),
+    "received": ("from", "body", "level", "intent", "score"),
+    "page": ("to", "channel", "attempt"),
+    "acknowledged": ("by",),
+    "booked": ("session",),
+    "moved": ("session",),
+    "cancelled": ("session",),
+    "discharged": ("session",),
+    "no_show": ("session",),
+}
+
+
+def rehearse(scenario: Scenario) -> list[Line]:
+    """Every line of the rehearsal, in time order."""
+    lines: list[Line] = []
+    with Stage(scenario.starts, _collector(lines)) as stage:
+        stage.store.put_clinic(scenario.the_clinic())
+        for patient in scenario.the_patients():
+            stage.store.put_patient(patient)
+        for at, session in scenario.bookings():
+            stage.at(at, _put(stage, session))
+        for event in scenario.events:
+            action = _action(stage, scenario, event)
+            if action is not None:
+                stage.at(event.at, action)
+        stage.run(scenario.ends)
+        lines += [sent_line(stage, accepted) for accepted in stage.sandbox.log]
+    return sorted(lines, key=lambda line: str(line["at"]))
+
+
+def show(scenario: Scenario, *, as_json: bool) -> None:
+    """Rehearse and print: JSON lines, or a table for people."""
+    lines = rehearse(scenario)
+    if as_json:
+        for line in lines:
+            click.echo(json.dumps(line, ensure_ascii=False))
+        return
+    table = Table("at (UTC)", "event", "patient", "session", "step", "what", title="Rehearsal")
+    for line in lines:
+        facts = ("body", "reason", "kind", "status", "code", "level", "intent", "to")
+        what = " · ".join(str(line[fact]) for fact in facts if line.get(fact) is not None)
+        cells = [str(line.get(name) or "") for name in ("at", "event", "patient", "session", "step")]
+        table.add_row(*cells, what)
+    Console().print(table)
+
+
+def utc(at: datetime) -> str:
+    """ISO 8601, UTC, ending in Z."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def sent_line(stage: Stage, accepted: Accepted) -> Line:
+    """One message the provider accepted, with what our ledger knows of it."""
+    tags = accepted.tags
+    line: Line = {"at": utc(accepted.at), "event": "sent"}
+    line.update({name: tags[name] for name in ("patient", "session") if tags.get(name)})
+    entry = stage.entry(tags)
+    if entry is not None:
+        line.update(step=entry.step, template=entry.template, version=entry.version, language=entry.language)
+        if entry.sessions:
+            line["sessions"] = list(entry.sessions)
+        if entry.encoding:
+            line.update(encoding=entry.encoding, segments=entry.segments)
+        if entry.shift:
+            line["moved"] = str(entry.shift)
+    line.update(channel=str(accepted.channel), to=accepted.to, audience="patient", body=accepted.body)
+    if accepted.subject is not None:
+        line["subject"] = accepted.subject
+    return line
+
+
+def _collector(lines: list[Line]) -> Callable[[str, Mapping[str, object]], None]:
+    def told(event: str, facts: Mapping[str, object]) -> None:
+        if event not in SHOWN:
+            return
+        at = facts["at"]
+        line: Line = {"at": utc(at) if isinstance(at, datetime) else str(at), "event": event}
+        for name in ("patient", *SHOWN[event]):
+            if facts.get(name) is not None:
+                line[name] = facts[name]
+        lines.append(line)
+
+    return told
+
+
+def _put(stage: Stage, session: Any) -> Callable[[], None]:
+    return lambda: stage.store.put_session(session)
+
+
+def _action(stage: Stage, scenario: Scenario, event: scenarios.Event) -> Callable[[], None] | None:
+    """What an event does, as the booking system, the staff, the provider or fate would do it."""
+    match event:
+        case scenarios.Book():
+            return None  # among the bookings
+        case scenarios.Move():
+            return _overwrite(stage, scenario, event.session, starts_at=event.starts_at)
+        case scenarios.Cancel():
+            return _overwrite(stage, scenario, event.session, status=SessionStatus.CANCELLED, status_at=event.at)
+        case scenarios.Discharge():
+            return _overwrite(stage, scenario, event.session, status=SessionStatus.DISCHARGED, status_at=event.at)
+        case scenarios.NoShow():
+            return _overwrite(stage, scenario, event.session, status=SessionStatus.NO_SHOW, status_at=event.at)
+        case scenarios.Provider():
+            return lambda: stage.sandbox.script(event.channel, event.to, event.outcome, event.times)
+        case scenarios.Crash():
+            return lambda: stage.crashes.waiting.append(event.after)
+        case _:
+            return None
+
+
+def _overwrite(stage: Stage, scenario: Scenario, session_id: str, **changes: object) -> Callable[[], None]:
+    patient_id = {session.id: session.patient_id for _, session in scenario.bookings()}[session_id]
+    ref = PatientRef(scenario.clinic.id, patient_id)
+
+    def change() -> None:
+        session = stage.store.session(ref, session_id)
+        if session is not None:
+            stage.store.put_session(replace(session, **changes))
+
+    return change

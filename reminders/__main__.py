@@ -1,0 +1,168 @@
+"""The terminal's front door. Like app.py it only wires; the one file of the domain that may reach outward."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from reminders.errors import BadInput, ReminderError
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATES = ROOT / "templates"
+
+
+class Failed(click.exceptions.Exit):
+    """The work failed and has said so: exit 1."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+
+@click.group(no_args_is_help=True)
+def cli() -> None:
+    """Reminders, replies and check-ins for a clinic's sessions."""
+
+
+@cli.command()
+@click.option("--once", is_flag=True, help="Print the ledger and stop, without serving pages.")
+@click.option("--port", default=8000, show_default=True, help="Where the pages are served, on 127.0.0.1.")
+def demo(once: bool, port: int) -> None:
+    """Run the sample clinic's busy morning on an embedded AWS.
+
+    Example: python -m reminders demo --once
+    """
+    from local import demo as sample
+
+    sample.run(once=once, port=port)
+
+
+@cli.command()
+@click.argument("scenario", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of a table.")
+def rehearse(scenario: Path, as_json: bool) -> None:
+    """Play a course of treatment on a virtual clock, through the real workflow.
+
+    Example: python -m reminders rehearse scenario.json --json
+    """
+    from local import rehearsal, scenario as scenarios
+
+    rehearsal.show(scenarios.read(scenario), as_json=as_json)
+
+
+@cli.command()
+@click.option(
+    "--expecting", type=click.Choice(["mood", "phq2", "ride", "confirm", "home_safe"]), help="What was asked."
+)
+@click.option("--language", type=click.Choice(["en", "es"]), help="The patient's language.")
+@click.option("--json", "as_json", is_flag=True, help="Accepted; the output is always JSON.")
+def interpret(expecting: str | None, language: str | None, as_json: bool) -> None:
+    """Read one reply a line on stdin; say how each is understood.
+
+    Example: echo "a 7" | python -m reminders interpret --expecting mood
+    """
+    del as_json  # contract 4: it changes nothing
+    from reminders.model import Language
+    from reminders.replies import Expecting, as_line, understand
+
+    asked = Expecting(expecting) if expecting else None
+    spoken = Language(language) if language else None
+    for line in sys.stdin.buffer.read().decode("utf-8", errors="replace").splitlines():
+        click.echo(json.dumps(as_line(understand(line, expecting=asked, language=spoken)), ensure_ascii=False))
+
+
+@cli.command()
+@click.argument("kind")
+@click.option("--channel", type=click.Choice(["sms", "email"]), required=True)
+@click.option("--language", type=click.Choice(["en", "es"]), default="en", show_default=True)
+@click.option("--with", "values", type=click.Path(path_type=Path), help="A JSON object of names and values to use.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def render(kind: str, channel: str, language: str, values: Path | None, as_json: bool) -> None:
+    """Show one message as a patient would get it.
+
+    Example: python -m reminders render day_before --channel sms --language es
+    """
+    from local import preview
+
+    preview.show(TEMPLATES, kind, channel, language, values, as_json=as_json)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def lint(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Check templates; one line a finding: file, line, what, how to mend.
+
+    Example: python -m reminders lint templates/messages
+    """
+    from reminders.lint import lint as check
+
+    findings = check(list(paths) or [TEMPLATES / "messages"])
+    for found in findings:
+        as_object = {"file": str(found.file), "line": found.line, "what": found.what, "mend": found.mend}
+        plain = f"{found.file}:{found.line}: {found.what} ({found.mend})"
+        click.echo(json.dumps(as_object, ensure_ascii=False) if as_json else plain)
+    if findings:
+        raise Failed
+
+
+@cli.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Only say what would be written.")
+@click.option("--clinic", "clinic_id", required=True, help="The clinic's id.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+def import_(file: Path, dry_run: bool, clinic_id: str, as_json: bool) -> None:
+    """Patients and sessions from a spreadsheet saved as CSV; every rejected row is named with its reason.
+
+    Example: python -m reminders import visits.csv --clinic harbor --dry-run
+    """
+    from local import spreadsheet
+
+    if not spreadsheet.bring_in(file, clinic_id, dry_run=dry_run, as_json=as_json):
+        raise Failed
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def tick(as_json: bool) -> None:
+    """One dispatch and delivery round against the configured AWS.
+
+    Example: TABLE_NAME=reminders DELIVER_QUEUE_URL=… python -m reminders tick
+    """
+    from local import round
+
+    round.run(as_json=as_json)
+
+
+def main() -> None:
+    """Errors are one clear line on stderr: exit 2 for bad input, 1 when the work failed. Never a traceback."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = 0
+    except click.ClickException as error:
+        _fail(error.format_message(), 2)
+    except BadInput as error:
+        _fail(str(error), 2)
+    except ReminderError as error:
+        _fail(str(error), 1)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("stopped", 1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    except Exception as error:  # contract 2: never a traceback; the kind of error is all a stranger can use
+        _fail(f"something went wrong that we did not foresee ({type(error).__name__})", 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(sentence: str, code: int) -> None:
+    click.echo(sentence.replace("\n", " "), err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
