@@ -288,7 +288,7 @@ class DynamoStore:
 
         Writes decided on one chart are taken together or not at all.
         """
-        lost = take(self._client, bundles_of_writes(self._table, list(writes), self._shards))
+        lost = take(self._client, bundles_of_writes(self._table, writes, self._shards))
         return {write.ledger.session_id for bundle in lost for write in bundle.label}
 
     @_answering

@@ -14,8 +14,8 @@ So between a decision and its claim nothing it rests on has changed; and after t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.dynamo_items import (
@@ -36,9 +36,11 @@ from chalicelib.dynamo_items import (
     task_item,
     task_key,
 )
-from chalicelib.dynamo_transactions import Action, Bundle
+from chalicelib.dynamo_transactions import MOST_ACTIONS, Action, Bundle
 from reminders.model import Chart, Ledger, Receipt, SessionStatus, Task
 from reminders.ports import LedgerRecord, LedgerWrite, PatientRef
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Change:
@@ -149,12 +151,13 @@ def _session_unchanged(table: str, ref: PatientRef, chart: Chart, session_id: st
 # --- bundles ----------------------------------------------------------------------------------------
 
 
-def bundles_of_writes(table: str, writes: list[LedgerWrite], shards: int) -> list[Bundle]:
+def bundles_of_writes(table: str, writes: Sequence[LedgerWrite], shards: int) -> list[Bundle]:
     """One bundle for all that was decided together, labelled with its writes.
 
     Writes from one chart belong together: what one says may rest on what the other says (one text speaks for both,
     the day's cap is shared). Writes of different clinics on equal session ids do too, because the answer of `commit`
     names sessions only. Adoptions plan and send nothing, so each stands alone and needs no sibling to hold still.
+    Only what exceeds a transaction is taken in parts.
     """
     groups: list[list[LedgerWrite]] = []
     for write in writes:
@@ -164,7 +167,7 @@ def bundles_of_writes(table: str, writes: list[LedgerWrite], shards: int) -> lis
                 break
         else:
             groups.append([write])
-    return [_bundle(table, group, shards) for group in groups]
+    return [_bundle(table, part, group, shards) for group in groups for part in _parts(group)]
 
 
 def _belongs(write: LedgerWrite, group: list[LedgerWrite]) -> bool:
@@ -174,11 +177,25 @@ def _belongs(write: LedgerWrite, group: list[LedgerWrite]) -> bool:
     return not write.replace and any(write.chart is other.chart and not other.replace for other in group)
 
 
+def _parts(group: list[LedgerWrite]) -> list[list[LedgerWrite]]:
+    """A write is its ledger, at most one check each of session and patient, and its tasks."""
+    parts: list[list[LedgerWrite]] = [[]]
+    room = MOST_ACTIONS
+    for write in group:
+        needs = 3 + len(write.tasks)
+        if needs > room and parts[-1]:
+            parts.append([])
+            room = MOST_ACTIONS
+        parts[-1].append(write)
+        room -= needs
+    return parts
+
+
 def _ref(write: LedgerWrite) -> PatientRef:
     return PatientRef(write.chart.clinic.id, write.chart.patient.id)
 
 
-def _bundle(table: str, writes: list[LedgerWrite], shards: int) -> Bundle:
+def _bundle(table: str, writes: list[LedgerWrite], group: list[LedgerWrite], shards: int) -> Bundle:
     bundle = Bundle(label=writes)
     for write in writes:
         ref, session_id, chart = _ref(write), write.ledger.session_id, write.chart
@@ -186,12 +203,26 @@ def _bundle(table: str, writes: list[LedgerWrite], shards: int) -> Bundle:
         bundle.checks[patient_key(ref)] = _patient_unchanged(table, ref, chart.patient_version)
         if session_id in chart.sessions:
             bundle.checks[session_key(ref, session_id)] = _session_unchanged(table, ref, chart, session_id)
-        for sibling in chart.ledgers.values() if not write.replace else ():
-            bundle.checks[ledger_key(ref, sibling.session_id)] = _ledger_unchanged(table, ref, sibling)
         bundle.once |= _tasks(table, write.tasks)
-    for key in bundle.writes:  # DynamoDB takes an item once; the write itself requires the version as read
-        bundle.checks.pop(key, None)
+    for key, check in _siblings_unchanged(table, writes, group).items():
+        if len(bundle) < MOST_ACTIONS:
+            bundle.checks[key] = check
     return bundle
+
+
+def _siblings_unchanged(table: str, writes: list[LedgerWrite], group: list[LedgerWrite]) -> dict[Key, Action]:
+    """The other ledgers that were looked at, those first that may act soonest: they come first if there is no room
+    for all. A ledger that is itself written requires the version it was read at, and DynamoDB takes an item once."""
+    written = {ledger_key(_ref(write), write.ledger.session_id) for write in group}
+    siblings = [
+        (_ref(write), ledger) for write in writes if not write.replace for ledger in write.chart.ledgers.values()
+    ]
+    siblings.sort(key=lambda sibling: sibling[1].next_due_at or NEVER)
+    return {
+        key: _ledger_unchanged(table, ref, ledger)
+        for ref, ledger in siblings
+        if (key := ledger_key(ref, ledger.session_id)) not in written
+    }
 
 
 def _tasks(table: str, tasks: tuple[Task, ...]) -> dict[Key, Action]:
