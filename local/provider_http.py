@@ -56,7 +56,7 @@ class _Conversation(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = urlsplit(self.path).path
         if path == EMAILS:
-            self._reply(_send_email(self.server.sandbox, self.headers, body))
+            self._reply(_send_email(self.server.sandbox, self.headers.get("Authorization", ""), body))
         elif not self._logged_in():
             self._reply(_refused("20003"))
         elif path == f"{MESSAGES}.json":
@@ -227,8 +227,8 @@ def _refused_email(kind: str, status: int, message: str) -> Answer:
     return status, {"message": message}, {"x-amzn-ErrorType": kind}
 
 
-def _send_email(sandbox: Sandbox, headers: Mapping[str, str], body: bytes) -> Answer | Hangup:
-    if not str(headers.get("Authorization", "")).startswith("AWS4-HMAC-SHA256 "):
+def _send_email(sandbox: Sandbox, authorization: str, body: bytes) -> Answer | Hangup:
+    if not authorization.startswith("AWS4-HMAC-SHA256 "):
         return _refused_email("MissingAuthenticationTokenException", 403, "Missing Authentication Token")
     try:
         asked = json.loads(body)

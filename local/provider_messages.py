@@ -1,4 +1,4 @@
-"""What the sandbox provider took, what it answers instead, and the receipts it writes, in Twilio's and SES's own shapes."""
+"""What the sandbox provider took, what it refuses, and the receipts it writes, in the shapes of Twilio and SES."""
 
 from __future__ import annotations
 
