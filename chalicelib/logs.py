@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from traceback import extract_tb
@@ -30,7 +29,7 @@ class Unforeseen(Exception):
 def start() -> None:
     """Send everything from INFO up to stdout in our form, in place of Lambda's own way. Safe to repeat."""
     root = logging.getLogger()
-    to_stdout = logging.StreamHandler(sys.stdout)
+    to_stdout = _ToStdout()
     to_stdout.setFormatter(_Line())
     root.handlers = [to_stdout]
     root.setLevel(logging.WARNING)
@@ -51,6 +50,11 @@ def discreet(event: Any, respond: Callable[[Any], Any]) -> Any:
     except Exception as error:
         _log.exception("unforeseen")
         raise Unforeseen(type(error).__name__) from None
+
+
+class _ToStdout(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), flush=True)
 
 
 class _Line(logging.Formatter):

@@ -6,18 +6,25 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 
 import boto3
 
-from chalicelib import settings
+from chalicelib import logs, settings
 from chalicelib.dynamo import DynamoStore
 from chalicelib.secrets import TwilioCredentials, TwilioSecret, reader
 from chalicelib.ses_email import SesEmail, ses_client
 from chalicelib.settings import Settings
 from chalicelib.sqs import SqsQueue
 from chalicelib.twilio_sms import TwilioSms
-from reminders.model import Channel
+from chalicelib.vitals import Vitals
+from reminders import cadences, messages
+from reminders.model import Cadence, Channel, Kind
 from reminders.ports import Queue, Sender, Store
+from reminders.workflow import Desk
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -70,3 +77,26 @@ def on_aws(chosen: Settings) -> House:
         settings=chosen,
         secrets=secret,
     )
+
+
+def desk() -> Desk:
+    """What delivery and adoption work with, in the house in use."""
+    house, (planned, catalogue) = current(), _shipped()
+    return Desk(house.store, house.queue, house.senders, planned, catalogue, logs.journal)
+
+
+@cache
+def _shipped() -> tuple[dict[Kind, Cadence], messages.Catalogue]:
+    """Cadences and templates as they were deployed, read once."""
+    return cadences.load(TEMPLATES / "cadences"), messages.load_defaults(TEMPLATES / "messages")
+
+
+def vitals() -> Vitals:
+    """Signs of life of the house in use."""
+    chosen = current().settings
+    return _vitals(chosen.table_name, chosen.deliver_queue_url)
+
+
+@cache
+def _vitals(table: str, queue_url: str) -> Vitals:
+    return Vitals(boto3.client("dynamodb"), table, boto3.client("sqs"), queue_url)
