@@ -51,6 +51,7 @@ class Sandbox:
     def __init__(self, clock: Callable[[], datetime], *, receipts: bool = True, port: int = 0) -> None:
         self.clock = clock
         self.log: list[Accepted] = []
+        self.heard: deque[tuple[str, str, bytes]] = deque(maxlen=100)  # the last requests: method, target, body
         self.lock = threading.Lock()
         self._receipts = receipts
         self._by_ref: dict[str, Accepted] = {}

@@ -54,6 +54,7 @@ class _Conversation(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.sandbox.heard.append(("POST", self.path, body))
         path = urlsplit(self.path).path
         if path == EMAILS:
             self._reply(_send_email(self.server.sandbox, self.headers.get("Authorization", ""), body))
@@ -66,6 +67,7 @@ class _Conversation(BaseHTTPRequestHandler):
             self._reply(_refused("20404"))
 
     def do_GET(self) -> None:
+        self.server.sandbox.heard.append(("GET", self.path, b""))
         path, query = urlsplit(self.path)[2:4]
         if not self._logged_in():
             self._reply(_refused("20003"))

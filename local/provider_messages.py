@@ -18,6 +18,7 @@ AUTH_TOKEN = "sandbox"  # noqa: S105  # opens nothing but this sandbox
 # Twilio's words (docs/api/errors) and HTTP status for what it refuses at create.
 REFUSALS: dict[str, tuple[int, str]] = {
     "20003": (401, "Authenticate"),
+    "20500": (500, "Internal Server Error"),
     "20404": (404, "The requested resource was not found"),
     "20429": (429, "Too Many Requests"),
     "14107": (400, "SMS send rate limit exceeded"),

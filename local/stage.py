@@ -8,40 +8,50 @@ of the clock: agenda, stream, ticks, deliveries, receipts.
 from __future__ import annotations
 
 import json
-import os
+import logging
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlencode
 
 import boto3
 from botocore.config import Config
-from moto import mock_aws
+from chalice.test import Client
 
-from chalicelib import tags as spelling
+from chalicelib import wiring
 from chalicelib.dynamo import DynamoStore
 from chalicelib.dynamo_stream import changed
 from chalicelib.secrets import TwilioSecret
+from chalicelib.ses_email import SesEmail, ses_client
+from chalicelib.settings import Settings
 from chalicelib.twilio_sms import TwilioSms
 from local.crashes import Crashes, CrashingSender, CrashingStore, Killed
+from local.embedded import REGION, embedded_aws
 from local.provider import Sandbox
 from local.provider_messages import ACCOUNT_SID, AUTH_TOKEN
 from local.queue import LocalQueue
 from local.resources import create_table
-from reminders.cadences import load as load_cadences
 from reminders.errors import BadInput, Unavailable
-from reminders.messages import load_defaults as load_templates
-from reminders.model import Channel, Entry, Receipt
+from reminders.model import Channel, Entry
 from reminders.ports import PatientRef, Sender, Store
-from reminders.settling import settle
-from reminders.workflow import Desk, adopt, deliver, dispatch
+from reminders.workflow import adopt, deliver, dispatch
 
-ROOT = Path(__file__).parent.parent
 MINUTE = timedelta(minutes=1)
-REGION = "us-west-2"
 PUBLIC_URL = "http://127.0.0.1"
 TABLE = "reminders"
 STREAMS = f"https://streams.dynamodb.{REGION}.amazonaws.com"  # the one address moto knows
+TOLD_RECEIPTS = ("delivered", "undelivered", "failed", "bounced", "complained")
+SETTINGS = Settings(
+    table_name=TABLE,
+    deliver_queue_url="local",
+    public_url=PUBLIC_URL,
+    twilio_secret="local",  # noqa: S106  # a name, not a secret
+    ses_configuration_set="local",
+    email_from="visits@clinic.example",
+    due_shards=1,
+)
 
 Action = Callable[[], None]
 Told = Callable[[str, Mapping[str, object]], None]
@@ -60,18 +70,17 @@ class Stage:
         self._posted = 0
 
     def __enter__(self) -> Stage:
-        for name, value in _NO_ACCOUNT.items():
-            os.environ[name] = value
-        self._aws = mock_aws()
-        self._aws.start()
+        self._open = ExitStack()
+        self._open.enter_context(embedded_aws())
         self.sandbox = Sandbox(clock=lambda: self.now)
         self.sandbox.start()
         self._build()
         return self
 
     def __exit__(self, *_: object) -> None:
+        wiring.use(None)
         self.sandbox.stop()
-        self._aws.stop()
+        self._open.close()
 
     def at(self, when: datetime, action: Action) -> None:
         """Put something on the agenda: it happens when the clock gets there."""
@@ -140,15 +149,18 @@ class Stage:
             adopt(self.desk, ref, self.now)
 
     def _post_receipts(self) -> None:
+        """Bring each receipt to the real route, signed, or the real function, as Twilio and SES would."""
         for post in self.sandbox.receipts_due(self.now):
-            known = spelling.read(spelling.escaped(post.tags))
-            status = Receipt(post.status) if post.status in set(Receipt) else None
-            if known is None or status is None:
-                continue
-            settle(self.store, known.ref, known.session, known.entry, post.ref, status, post.code, self.now)
-            if status is not Receipt.SENT:
+            if post.channel is Channel.SMS:
+                path = post.url.removeprefix(PUBLIC_URL)
+                self._app.http.post(path, headers=post.headers, body=urlencode(post.form).encode())
+            else:
+                sns = self._app.events.generate_sns_event(message=post.event)
+                self._app.lambda_.invoke("email_events", sns)
+            if post.status in TOLD_RECEIPTS:
                 facts = {"at": post.at, "status": post.status, "code": post.code, "channel": post.channel}
-                self.told("receipt", {**facts, **post.tags, "step": known.entry.partition("|")[0]})
+                step = post.tags.get("entry", "").partition("|")[0]
+                self.told("receipt", {**facts, **post.tags, "step": step})
 
     # --- wiring -----------------------------------------------------------------------------------------
 
@@ -176,23 +188,22 @@ class Stage:
         secret = TwilioSecret(lambda: json.dumps({"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN}))
         senders: dict[Channel, Sender] = {
             Channel.SMS: TwilioSms(secret, PUBLIC_URL, api=self.sandbox.url),
+            Channel.EMAIL: SesEmail(ses_client(self.sandbox.url), SETTINGS.ses_configuration_set, SETTINGS.email_from),
         }
-        self.desk = Desk(
+        house = wiring.House(
             store=cast(Store, CrashingStore(self.store, self.crashes)),
             queue=self.queue,
             senders={channel: CrashingSender(sender, self.crashes) for channel, sender in senders.items()},
-            cadences=load_cadences(ROOT / "templates" / "cadences"),
-            catalogue=load_templates(ROOT / "templates" / "messages"),
-            journal=self._note,
+            clock=lambda: self.now,
+            settings=SETTINGS,
+            secrets=secret,
         )
+        wiring.use(house)
+        self.desk = replace(wiring.desk(), journal=self._note)
+        from app import app  # reads the environment that `embedded_aws` has set
 
-
-_NO_ACCOUNT = {
-    "AWS_ACCESS_KEY_ID": "none",
-    "AWS_SECRET_ACCESS_KEY": "none",
-    "AWS_DEFAULT_REGION": REGION,
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
+        logging.getLogger().handlers = [logging.StreamHandler()]  # stdout belongs to the rehearsal's lines
+        self._app = Client(app)
 
 
 def _minute(at: datetime) -> datetime:

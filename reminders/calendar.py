@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.utils import parseaddr
 
 from icalendar import Calendar, Event, vCalAddress, vText
 
@@ -40,7 +41,7 @@ def appointment(
     if clinic.address and session.kind is not Kind.LOZENGE_HOME:
         event.add("location", clinic.address)
     if clinic.email_from:  # PUBLISH and CANCEL want an organizer (RFC 5546, 3.2.1)
-        organizer = vCalAddress(f"mailto:{clinic.email_from}")
+        organizer = vCalAddress(f"mailto:{parseaddr(clinic.email_from)[1]}")
         organizer.params["cn"] = vText(clinic.name)
         event.add("organizer", organizer)
 

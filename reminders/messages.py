@@ -50,6 +50,8 @@ NAMES: Final = {
     "ride_who": "who takes the patient home, or stays with them at home; empty if not known",
     "visit_count": "how many visits this message speaks for",
 }
+OPTIONAL: Final = {"link": "the patient's private page; may be missing, so ask first: {% if link is defined %}"}
+
 # What only some messages are given, on top. The sender adds them to the context.
 EXTRAS: Final[dict[str, dict[str, str]]] = {
     "phq9": {"link": "the patient's private page"},
@@ -63,6 +65,25 @@ EXTRAS: Final[dict[str, dict[str, str]]] = {
     "reply_score_again": {"highest": "10 for mood, 3 for the two-week questions"},
     "reply_which": {"choices": "what to choose from: 1 = Mon Mar 9, 2 = Thu Mar 12"},
 }
+
+# Some messages may know less, because of whom they can reach.
+_OF_CLINIC: Final = {"clinic_name", "clinic_phone", "clinic_address"}
+_OF_DRIVE: Final = _OF_CLINIC | {"day", "day_and_time", "long_day_and_time", "zone"}
+_TO_ANYBODY: Final = ("help", "opt_out", "opt_in", "unclear", "wrong_number", "crisis")
+
+
+def names_for(step: str) -> dict[str, str]:
+    """Every name this message may use, with what it means.
+
+    Replies that also go to numbers we do not know, pages to staff and texts to drivers tell nothing about the patient.
+    """
+    if step == "page" or step in {f"reply_{reply}" for reply in _TO_ANYBODY}:
+        known = {name: NAMES[name] for name in sorted(_OF_CLINIC)}
+    elif step.startswith("driver_"):
+        known = {name: NAMES[name] for name in sorted(_OF_DRIVE)}
+    else:
+        known = NAMES | OPTIONAL
+    return known | EXTRAS.get(step, {})
 
 
 class Template(Frozen, frozen=True):

@@ -473,6 +473,7 @@ class Outgoing(Frozen, frozen=True):
     message: Rendered
     send_by: Aware
     tags: dict[str, str] = {}
+    unsubscribe: str | None = None  # email: a page or mailto: address that ends it
 
 
 class Result(StrEnum):

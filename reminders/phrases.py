@@ -3,9 +3,10 @@
 A phrase is a line of words: `@want ~3 die|dying`
 
     word        exactly this word (lower case, no accents)      a|b      one of these
-    stem*       any word that begins so                         @name    one of a named class (words.toml)
+    stem*       any word that begins so
     word?       may be missing                                  ~N       up to N other words in between
-    <  >        the beginning and the end of the message        #5+      a number of five or more (also # and #year)
+    a+b|c       "a b" or "c"                                    @name    one of a named class (words.toml)
+    <  >        the beginning and the end of the message        #5up     a number of five or more (also #180up, #year, #)
 
 Words in a gap may not be a negation, nor cross a full stop. Positions are bits of one integer, so that finding a phrase
 costs a few shifts whatever the text: nothing can backtrack.
@@ -25,7 +26,6 @@ from reminders.normalise import Break, deletions, distance, fold, respelled, tok
 
 ANYWHERE = "anywhere:"  # for scripts written without spaces: any part of the text
 FOLDER = Path(__file__).parent / "vocabulary"
-_NUMBER_MARKS = ("#5+", "#180+", "#year", "#")
 _LONGEST_JOINED = 40
 _WALL = ("\0",) * 12  # between the two readings of one message: wider than any gap
 
@@ -99,7 +99,7 @@ class Vocabulary:
                 for parts in self._compile(pattern)
             ]
             self._anywhere[name] = [
-                (pattern.removeprefix(ANYWHERE), entry.id)
+                (fold(pattern.removeprefix(ANYWHERE)), entry.id)
                 for entry in found
                 for pattern in entry.patterns
                 if pattern.startswith(ANYWHERE)
@@ -145,15 +145,22 @@ class Vocabulary:
             if item[0] == "~":
                 gap = int(item[1:])
                 continue
-            optional = item.endswith("?")
-            part = _Part(self._element(frozenset(self._expand(item.rstrip("?").split("|")))), gap)
-            longer = [(*variant, part) for variant in variants]
-            if optional:
+            longer = [(*variant, *tail) for variant in variants for tail in self._alternatives(item.rstrip("?"), gap)]
+            if item.endswith("?"):
                 # Without this word, the gap before it still stands before the next one.
                 variants = longer + variants
             else:
                 variants, gap = longer, 0
         return iter(variants)
+
+    def _alternatives(self, item: str, gap: int) -> Iterator[tuple[_Part, ...]]:
+        single = [word for word in item.split("|") if "+" not in word]
+        if single:
+            yield (_Part(self._element(frozenset(self._expand(single))), gap),)
+        for several in (word.split("+") for word in item.split("|") if "+" in word):
+            yield tuple(
+                _Part(self._element(frozenset(self._expand([word]))), 0 if at else gap) for at, word in enumerate(several)
+            )
 
     # --- spelling ---------------------------------------------------------------------------------
 
@@ -227,7 +234,8 @@ class Vocabulary:
 
     def _letters(self, letters: list[tuple[str, Break]]) -> Iterator[tuple[tuple[str, ...], Break]]:
         """Single letters in a row: `k i l l m e` as words, or each for itself."""
-        if len(letters) >= 3 and (parts := self.taken_apart("".join(c for c, _ in letters)[:_LONGEST_JOINED])):
+        word = "".join(c for c, _ in letters)
+        if len(letters) >= 3 and (parts := [word] if word in self._joins else self.taken_apart(word)):
             yield from _after([(p,) for p in parts], letters[0][1])
             return
         for letter, before in letters:
@@ -268,7 +276,11 @@ class Vocabulary:
             return [_numbered(word, self._also.get(word, ""))]
         if word in self._also:
             return [(word, self._also[word])]
-        if self.known(word):
+        if word in self._exact or word in self._ordinary:
+            return [(word,)]
+        if len(word) >= 7 and (parts := self.taken_apart(word)):
+            return [(p,) for p in parts]
+        if self._stemmed(word):
             return [(word,)]
         for other in respelled(word):
             if self.known(other) or other in self.short:
@@ -385,9 +397,9 @@ def _numbered(digits: str, also: str) -> tuple[str, ...]:
     value = int(digits) if len(digits) <= 6 else 0
     marks = ["#"]
     if value >= 5:
-        marks.append("#5+")
+        marks.append("#5up")
     if 180 <= value <= 300:
-        marks.append("#180+")
+        marks.append("#180up")
     if 1950 <= value <= 2040:
         marks.append("#year")
     return (digits, also, *marks) if also else (digits, *marks)
