@@ -84,9 +84,10 @@ _SHORTENERS = _any(
 _PROMISES = _any(
     r"\bcure[sd]?\b|\bcura(?:r|n|rá|rán|do|da)?\b",
     r"\bguarante\w+|\bgarant[ií]\w+",
-    r"\b(?:you(?:'ll| will)|going to) (?:soon )?(?:feel|be|get) (?:much |so much )?(?:better|well|happy|happier|healed)",
+    r"\b(?:you(?:'ll| will)|going to) (?:soon )?(?:feel|be|get) (?:(?:so )?much )?(?:better|well|happy|happier|healed)",
     r"\b(?:it|this|they|treatments?|sessions?|visits?) (?:will|is sure to) (?:help|heal|work|fix|improve)",
-    r"\bse (?:va a sentir|sentir[aá]) (?:mucho )?(?:mejor|bien)|\b(?:va a|vas a) (?:mejorar|sanar)|\b(?:mejorar|sanar)[aá]\b",
+    r"\bse (?:va a sentir|sentir[aá]) (?:mucho )?(?:mejor|bien)",
+    r"\b(?:va a|vas a) (?:mejorar|sanar)|\b(?:mejorar|sanar)[aá]\b",
     r"\b(?:miracle|milagro\w*|life-changing|breakthrough|100 ?% (?:effective|safe|seguro|efectivo))",
 )
 _APPROVAL = _any(r"\bfda\b", r"\b(?:clinically proven|approved|approval)\b", r"\b(?:aprobad[oa]s?|aprobaci[oó]n)\b")
@@ -101,12 +102,12 @@ _DRIVING = _any(rf"\b{_DRIVE}\b.*{_HOURS}", rf"{_HOURS}.*\b{_DRIVE}\b")
 _MEDICINE_EN = r"(?:medicines?|medications?|meds|pills?|tablets?|dos(?:e|es|age)|prescriptions?|blood thinners?)"
 _MEDICINE_ES = r"(?:medicinas?|medicamentos?|pastillas?|tabletas?|dosis|recetas?)"
 _CHANGES = _any(
-    r"(?<!not )(?<!n't )(?<!never )(?<!before you )\b(?:stop|quit|skip|pause|hold|halve|double|reduce|increase|lower|raise"
-    rf"|change|adjust|cut|taper|miss)\b.{{0,25}}\b{_MEDICINE_EN}\b",
+    r"(?<!not )(?<!n't )(?<!never )(?<!before you )\b(?:stop|quit|skip|pause|hold|halve|double|reduce|increase|lower"
+    rf"|raise|change|adjust|cut|taper|miss)\b.{{0,25}}\b{_MEDICINE_EN}\b",
     rf"\b(?:do not|don't|never|avoid) tak(?:e|ing)\b.{{0,25}}\b{_MEDICINE_EN}\b",
     rf"\btake (?:half|double|twice|less|more|extra|only)\b.{{0,25}}\b{_MEDICINE_EN}\b",
-    r"(?<!no )(?<!nunca )\b(?:dej[ea] de tomar|suspend[ae]|pare|omita|s[aá]ltese|salte|reduzca|baje|suba|aumente|duplique"
-    rf"|cambie|ajuste)\b.{{0,25}}\b{_MEDICINE_ES}\b",
+    r"(?<!no )(?<!nunca )\b(?:dej[ea] de tomar|suspend[ae]|pare|omita|s[aá]ltese|salte|reduzca|baje|suba|aumente"
+    rf"|duplique|cambie|ajuste)\b.{{0,25}}\b{_MEDICINE_ES}\b",
     rf"\b(?:no|nunca) tome\b.{{0,25}}\b{_MEDICINE_ES}\b",
     rf"\btome (?:la mitad|el doble|menos|m[aá]s|solo)\b.{{0,25}}\b{_MEDICINE_ES}\b",
 )
@@ -128,5 +129,7 @@ BANS: Final = (
     Ban("speaks of an approval", "leave it out: most of our treatments are not approved for this use", _APPROVAL),
     Ban("gives driving advice in hours", "say “not until tomorrow, after a night's sleep”", _DRIVING),
     Ban("advises a change of medicine", "leave it to the prescriber: “keep taking your medicines”", _CHANGES),
-    Ban("says a day that is wrong if the message moves", "use {{ day_and_time }} or {{ day }}", _RELATIVE, steps=_BEFORE),
+    Ban(
+        "says a day that is wrong if the message moves", "use {{ day_and_time }} or {{ day }}", _RELATIVE, steps=_BEFORE
+    ),
 )

@@ -3,87 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import jinja2
-
 from reminders import gsm, sandbox, wording
 from reminders.errors import BadTemplate
 from reminders.model import Channel, Chart, Clinic, Frozen, Kind, Language, Rendered, Ride, RideState, Session, Step
+from reminders.paragraphs import html, paragraphs, plain
 from reminders.treatment import NOSE_SPRAY_BEFORE, treatment_for
 
 DEFAULTS: Final = Path(__file__).resolve().parent.parent / "templates" / "messages"
-LAYOUT: Final = "layout.html.j2"
 
 LONGEST: Final = {Channel.SMS: 1600, Channel.EMAIL: 20_000}  # characters; Twilio refuses a text over 1,600 (21617)
 LONGEST_RIDE: Final = 20  # characters of a driver's name that a text repeats
-
-# Everything a template may insert, for coordinators and for the linter.
-NAMES: Final = {
-    "step": "which message this is: prepare, day_before …",
-    "clinic_name": "the clinic's name",
-    "clinic_phone": "the clinic's phone, as people write it",
-    "clinic_address": "where the clinic is; empty if not known",
-    "first_name": "the patient's first name",
-    "kind": "iv, im, lozenge_clinic, lozenge_home, spravato, consultation or follow_up",
-    "is_treatment": "whether this visit makes drowsy (not a consultation or follow_up)",
-    "at_home": "whether the patient stays at home for it (lozenge_home)",
-    "day": "the visit's day: Mon Mar 9",
-    "day_and_time": "the visit at the clinic: Mon Mar 9 at 10:00 AM (and the zone, for who lives in another)",
-    "long_day_and_time": "the same in full: Monday, March 9 at 10:00 AM",
-    "zone": "the clinic's zone in words if the patient lives in another, else empty",
-    "arrive_at": "when to arrive: 9:45 AM (Spanish with article: las 9:45 AM)",
-    "stop_eating_at": "after when no food: 4:00 AM, or 10:00 PM on Sun Mar 8",
-    "stop_drinking_at": "after when no clear liquids either",
-    "stop_nose_spray_at": "after when no nose spray; empty where it does not matter",
-    "fast_ahead": "whether stop_eating_at is still to come",
-    "alcohol_hours": "how many hours before and after without alcohol",
-    "visit_minutes": "how long the visit takes, with the time for watching over the patient",
-    "ride_open": "whether we still need to hear who takes the patient home",
-    "ride_missing": "whether the patient said that nobody can",
-    "ride_who": "who takes the patient home, or stays with them at home; empty if not known",
-    "visit_count": "how many visits this message speaks for",
-}
-OPTIONAL: Final = {"link": "the patient's private page; may be missing, so ask first: {% if link is defined %}"}
-
-# What only some messages are given, on top. The sender adds them to the context.
-EXTRAS: Final[dict[str, dict[str, str]]] = {
-    "phq9": {"link": "the patient's private page"},
-    "page": {
-        "link": "where to see and take it",
-        "attempt": "1 for the first page, 2 for the next …",
-        "undeliverable": "whether our own reply could not be delivered",
-        "code": "what to send back after ACK; may be left out",
-    },
-    "reply_score": {"score": "the number we understood"},
-    "reply_score_again": {"highest": "10 for mood, 3 for the two-week questions"},
-    "reply_which": {"choices": "what to choose from: 1 = Mon Mar 9, 2 = Thu Mar 12"},
-}
-
-# Some messages may know less, because of whom they can reach.
-_OF_CLINIC: Final = {"clinic_name", "clinic_phone", "clinic_address"}
-_OF_DRIVE: Final = _OF_CLINIC | {"day", "day_and_time", "long_day_and_time", "zone"}
-_TO_ANYBODY: Final = ("help", "opt_out", "opt_in", "unclear", "wrong_number", "crisis")
-
-
-def names_for(step: str) -> dict[str, str]:
-    """Every name this message may use, with what it means.
-
-    Replies that also go to numbers we do not know, pages to staff and texts to drivers tell nothing about the patient.
-    """
-    if step == "page" or step in {f"reply_{reply}" for reply in _TO_ANYBODY}:
-        known = {name: NAMES[name] for name in sorted(_OF_CLINIC)}
-    elif step.startswith("driver_"):
-        known = {name: NAMES[name] for name in sorted(_OF_DRIVE)}
-    else:
-        known = NAMES | OPTIONAL
-    return known | EXTRAS.get(step, {})
 
 
 class Template(Frozen, frozen=True):
@@ -168,7 +103,7 @@ def context(
     """
     words = clinic_words(chart.clinic)
     words["step"] = step if isinstance(step, str) else step.key
-    words["first_name"] = _one_line(chart.patient.first_name)
+    words["first_name"] = wording.one_line(chart.patient.first_name)
     if session is not None:
         words.update(_visit_words(chart, session, now))
         words.update(_ride_words(session, ride))
@@ -179,9 +114,9 @@ def context(
 def clinic_words(clinic: Clinic) -> dict[str, object]:
     """The names that are known even when the patient is not: for a reply to a number nobody has, and for pages."""
     return {
-        "clinic_name": _one_line(clinic.name),
+        "clinic_name": wording.one_line(clinic.name),
         "clinic_phone": wording.phone(clinic.phone),
-        "clinic_address": _one_line(clinic.address or ""),
+        "clinic_address": wording.one_line(clinic.address or ""),
     }
 
 
@@ -234,13 +169,9 @@ def _foreign_zone(start: datetime, patient_zone: str, language: Language) -> str
     return "" if same else wording.zone_name(start, language)
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 def _shortened(name: str) -> str:
     """A driver's name, cut at a word, so that a rambling answer does not fill our text."""
-    name = _one_line(name)
+    name = wording.one_line(name)
     if len(name) <= LONGEST_RIDE:
         return name
     return name[: LONGEST_RIDE + 1].rpartition(" ")[0] or name[:LONGEST_RIDE]
@@ -273,7 +204,7 @@ def _filled(template: Template, words: Mapping[str, object]) -> str:
 
 
 def _sms(template: Template, words: Mapping[str, object]) -> Rendered:
-    body = _one_line(gsm.normalise(_filled(template, words)))
+    body = wording.one_line(gsm.normalise(_filled(template, words)))
     if not body:
         raise BadTemplate(template.label, "comes out empty")
     return Rendered(
@@ -287,58 +218,19 @@ def _sms(template: Template, words: Mapping[str, object]) -> Rendered:
     )
 
 
-class Paragraph(Frozen, frozen=True):
-    """One paragraph of an email: a line of text and the points under it (either may be empty), or a link alone."""
-
-    text: str = ""
-    points: tuple[str, ...] = ()
-    link: str = ""
-
-
 def _email(template: Template, words: Mapping[str, object]) -> Rendered:
     first, _, rest = _filled(template, words).lstrip().partition("\n")
     label, _, subject = first.partition(":")
-    paragraphs = _paragraphs(rest)
-    if label != "Subject" or not subject.strip() or not paragraphs:
+    parts = paragraphs(rest)
+    if label != "Subject" or not subject.strip() or not parts:
         raise BadTemplate(template.label, "must begin with a line “Subject: …”, then an empty line, then text")
-    subject = _one_line(subject)
+    subject = wording.one_line(subject)
     return Rendered(
-        body="\n\n".join(_plain(paragraph) for paragraph in paragraphs) + "\n",
+        body=plain(parts),
         template=template.name,
         version=template.version,
         language=template.language,
         channel=template.channel,
         subject=subject,
-        html=_layout().render(language=template.language.value, subject=subject, paragraphs=paragraphs),
+        html=html(parts, subject=subject, language=template.language),
     )
-
-
-def _paragraphs(text: str) -> list[Paragraph]:
-    """Blank lines part paragraphs; a line that begins with "- " is a point; other lines run on."""
-    found = []
-    for block in re.split(r"\n[ \t]*\n", text):
-        lines: list[str] = [""]
-        for line in block.splitlines():
-            if line.lstrip().startswith("- "):
-                lines.append(line.strip()[2:])
-            else:
-                lines[-1] = f"{lines[-1]} {line}"
-        opening, *points = (_one_line(line) for line in lines)
-        if opening.startswith("https://") and " " not in opening:
-            found.append(Paragraph(link=opening, points=tuple(points)))
-        elif opening or points:
-            found.append(Paragraph(text=opening, points=tuple(points)))
-    return found
-
-
-def _plain(paragraph: Paragraph) -> str:
-    opening = paragraph.link or paragraph.text
-    return "\n".join([*([opening] if opening else []), *(f"- {point}" for point in paragraph.points)])
-
-
-@lru_cache(maxsize=1)
-def _layout() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string((DEFAULTS / LAYOUT).read_text(encoding="utf-8"))

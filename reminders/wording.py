@@ -122,3 +122,8 @@ def phone(e164: str) -> str:
     if number.country_code == 1:
         style = phonenumbers.PhoneNumberFormat.NATIONAL
     return phonenumbers.format_number(number, style)
+
+
+def one_line(text: str) -> str:
+    """With every run of spaces and line breaks made one space."""
+    return " ".join(text.split())

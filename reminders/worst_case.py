@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
-from reminders.messages import EXTRAS, OPTIONAL, clinic_words, context
+from reminders.messages import context
 from reminders.model import Chart, Clinic, Kind, Language, Patient, Ride, RideState, Session, Treatment
+from reminders.names import EXTRAS, OPTIONAL
 
 # Wednesday at 12:45 PM Mountain time for a patient in Hawaii: no date is longer in either language.
 START = datetime(2026, 9, 30, 18, 45, tzinfo=UTC)
@@ -19,7 +20,7 @@ LINK = "https://" + "abcdefghij." * 6 + "example/p/" + "k" * 32  # 116 character
 
 _CLINIC = Clinic(
     id="worst",
-    name="Wellness & Mountain W",  # 21 characters, wide ones among them
+    name="Wellness Mountain Co",  # 20 characters
     phone="+12135550100",
     time_zone="America/Denver",
     address="12345 South Washington Boulevard, Suite 1200, Albuquerque",
@@ -36,7 +37,7 @@ _EXTRAS: dict[str, tuple[object, ...]] = {
     "link": (LINK,),
     "attempt": (12,),
     "undeliverable": (True, False),
-    "code": ("123456",),
+    "code": ("123456", None),  # None: left out
     "score": (10,),
     "highest": (10, 3),
     "choices": ("1 = Wed Sep 30 at 12:45 PM, 2 = Wed Sep 23 at 12:45 PM, 3 = Wed Sep 16 at 12:45 PM",),
@@ -45,9 +46,13 @@ _EXTRAS: dict[str, tuple[object, ...]] = {
 
 def contexts(step: str, language: Language) -> Iterator[dict[str, object]]:
     """Every case of what this message may have to say, with what is optional and without."""
-    names = [name for name in EXTRAS.get(step, {})]
-    given = [dict(zip(names, values, strict=True)) for values in product(*(_EXTRAS[name] for name in names))]
-    optional = [{name: _EXTRAS[name][0] for name in OPTIONAL}, {}]
+    extras = {name: (*_EXTRAS[name], None) for name in OPTIONAL} | {
+        name: _EXTRAS[name] for name in EXTRAS.get(step, {})
+    }
+    given = [
+        {name: value for name, value in zip(extras, values, strict=True) if value is not None}
+        for values in product(*extras.values())
+    ]
     patient = Patient(
         id="worst",
         clinic_id=_CLINIC.id,
@@ -56,6 +61,8 @@ def contexts(step: str, language: Language) -> Iterator[dict[str, object]]:
         language=language,
     )
     chart = Chart(clinic=_CLINIC, patient=patient)
-    for kind, ride, extra, more in product(Kind, _RIDES, given, optional):
+    for kind, ride in product(Kind, _RIDES):
         session = Session(id="worst", clinic_id=_CLINIC.id, patient_id=patient.id, kind=kind, starts_at=START)
-        yield context(chart, session, step, NOW, ride=ride) | clinic_words(_CLINIC) | more | extra
+        words = context(chart, session, step, NOW, ride=ride)
+        for extra in given:
+            yield words | extra
