@@ -1,4 +1,5 @@
-"""The demo: the sample clinic's busy morning through the real workflow, its ledger in the terminal, its phones on a page.
+"""The demo: the sample clinic's busy morning through the real workflow, its ledger in the terminal, its phones on a
+page.
 
 The virtual clock always starts at the same morning, so it looks the same whenever it is run.
 """
@@ -30,13 +31,24 @@ from reminders.ports import PatientRef
 PAGES = Path(__file__).parent / "pages"
 NOON = sample.MORNING + timedelta(hours=4)
 LONGEST_FORM = 10_000  # bytes
+WIDTH_OF_FILES = 110  # characters, where there is no terminal to ask
 
 STEP_WORDS = {
-    "booked": "booking", "welcome": "first visit explained", "prepare": "how to prepare", "day_before": "the day before",
-    "same_day": "same day", "after": "after the session", "home_safe": "home safe?", "checkin_24h": "check-in, 1 day",
-    "checkin_72h": "check-in, 3 days", "checkin_7d": "check-in, 7 days", "moved": "visit moved",
-    "cancelled": "visit cancelled", "missed": "missed visit", "recall": "time for a visit?",
-}  # fmt: skip
+    "booked": "booking",
+    "welcome": "first visit explained",
+    "prepare": "how to prepare",
+    "day_before": "the day before",
+    "same_day": "same day",
+    "after": "after the session",
+    "home_safe": "home safe?",
+    "checkin_24h": "check-in, 1 day",
+    "checkin_72h": "check-in, 3 days",
+    "checkin_7d": "check-in, 7 days",
+    "moved": "visit moved",
+    "cancelled": "visit cancelled",
+    "missed": "missed visit",
+    "recall": "time for a visit?",
+}
 
 
 class Demo:
@@ -114,6 +126,8 @@ def outcome(entry: Entry) -> str:
 def run(*, once: bool, port: int) -> None:
     """What `make demo` runs. Raises ReminderError when the port is taken."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH_OF_FILES)
     demo: Demo
     with Stage(sample.OPENED, lambda event, facts: demo.hear(event, facts)) as stage:
         demo = Demo(stage)

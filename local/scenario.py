@@ -235,18 +235,18 @@ def _problems(scenario: Scenario) -> Iterator[tuple[str, str]]:
             yield f"patients[{index}].id", "is there twice"
     sessions: list[str] = []
     for index, session in enumerate(scenario.sessions):
-        yield from _session_problems(f"sessions[{index}]", session, patients, sessions, scenario.ends)
+        yield from _session_problems(f"sessions[{index}]", session, patients, sessions)
         sessions.append(session.id)
     booked = sessions + [event.session.id for event in scenario.events if isinstance(event, Book)]
     for index, event in enumerate(scenario.events):
         yield from _event_problems(f"events[{index}]", event, scenario, patients, booked)
         if isinstance(event, Book):
-            yield from _session_problems(f"events[{index}].session", event.session, patients, sessions, scenario.ends)
+            yield from _session_problems(f"events[{index}].session", event.session, patients, sessions)
             sessions.append(event.session.id)
 
 
 def _session_problems(
-    place: str, session: SessionAsked, patients: list[str], earlier: list[str], ends: datetime
+    place: str, session: SessionAsked, patients: list[str], earlier: list[str]
 ) -> Iterator[tuple[str, str]]:
     if session.patient_id not in patients:
         yield f"{place}.patient_id", "there is no such patient"

@@ -36,7 +36,7 @@ from local.resources import create_table
 from reminders.errors import BadInput, Unavailable
 from reminders.model import Channel, Entry
 from reminders.ports import PatientRef, Sender, Store
-from reminders.workflow import adopt, deliver, dispatch
+from reminders.workflow import Desk, adopt, deliver, dispatch
 
 MINUTE = timedelta(minutes=1)
 PUBLIC_URL = "http://127.0.0.1"
@@ -59,6 +59,11 @@ Told = Callable[[str, Mapping[str, object]], None]
 
 class Stage:
     """Use as a context manager; `told` hears every event of the journal."""
+
+    store: DynamoStore
+    desk: Desk
+    _streams: Any  # moto's client; the stubs do not know streams
+    _iterator: str
 
     def __init__(self, now: datetime, told: Told) -> None:
         self.now = now
@@ -178,10 +183,10 @@ class Stage:
         plain = Config(parameter_validation=False)  # the contract suite validates; here it only costs time
         dynamodb = boto3.client("dynamodb", region_name=REGION, config=plain)
         create_table(dynamodb, TABLE)
-        self._streams: Any = boto3.client("dynamodbstreams", region_name=REGION, endpoint_url=STREAMS)
+        self._streams = boto3.client("dynamodbstreams", region_name=REGION, endpoint_url=STREAMS)
         arn = dynamodb.describe_table(TableName=TABLE)["Table"]["LatestStreamArn"]
         shard = self._streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
-        self._iterator: str = self._streams.get_shard_iterator(
+        self._iterator = self._streams.get_shard_iterator(
             StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
         )["ShardIterator"]
         self.store = DynamoStore(dynamodb, TABLE, shards=1)

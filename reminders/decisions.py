@@ -233,7 +233,7 @@ class _Deciding:
     # --- what was begun and is not finished ----------------------------------------------------------------
 
     def _unfinished(self, session_id: str) -> list[_Candidate]:
-        """Entries in flight, in doubt, to be retried, or fallen through: look up, try again, change channel, give up."""
+        """Entries in flight, in doubt, to retry or fallen through: look up, try again, change channel, give up."""
         again: list[_Candidate] = []
         ledger = self.chart.ledgers[session_id]
         session = self.chart.sessions[session_id]
@@ -371,7 +371,7 @@ class _Deciding:
         return planned.overdue_when_known and planned.ledger.moved_from is not None and not planned.step.fasting
 
     def _newest_still_true(self, session_id: str, due: list[Planned]) -> list[_Candidate]:
-        """Booked late, several reminders are due at once: the last that is still true goes, the others are superseded."""
+        """Booked late, several reminders are due at once: the last that is still true goes, the rest are superseded."""
         going: list[tuple[Planned, datetime]] = []
         for planned in due:
             opens = None if self._overtaken(planned) else self._opening(planned)
@@ -456,7 +456,7 @@ class _Deciding:
         )
 
     def _within_cap(self, candidates: list[_Candidate], upcoming: list[Planned]) -> list[_Candidate]:
-        """Routine texts beyond the day's cap wait for tomorrow while of use, else are skipped; priority decides which."""
+        """Routine texts over the day's cap wait for tomorrow while of use, else are skipped; priority decides which."""
         going = [c for c in candidates if not self._counts(c)]
         rivals = sorted((c for c in candidates if self._counts(c)), key=lambda c: c.order)
         to_come = self._to_come(upcoming)

@@ -82,7 +82,7 @@ def door(chart: Chart, hours: Hours, *, asks: bool) -> Door:
 
 
 def drowsy(chart: Chart) -> tuple[Span, ...]:
-    """From the start of every treatment until the patient's next morning (rules.md 1: no decisions of a sedated patient)."""
+    """From the start of every treatment until the patient's next morning: no decisions of a sedated patient."""
     zone = ZoneInfo(chart.patient.time_zone)
     spans = []
     for session in chart.sessions.values():

@@ -182,7 +182,7 @@ def _place(chart: Chart, session: Session, ledger: Ledger, step: Step, rank: int
         step=step,
         rank=rank,
         ideal=ideal,
-        at=_at(chart, session, ledger, step, anchor, ideal, until),
+        at=_at(chart, step, anchor, ideal, until),
         until=until,
         known_at=known_at,
         start=anchor if step.anchor is Anchor.CANCELLED else session.starts_at,
@@ -212,9 +212,7 @@ def _notice_until(session: Session, ledger: Ledger) -> datetime:
     return min(told, session.starts_at) if told else session.starts_at
 
 
-def _at(
-    chart: Chart, session: Session, ledger: Ledger, step: Step, anchor: datetime, ideal: datetime, until: datetime
-) -> datetime | None:
+def _at(chart: Chart, step: Step, anchor: datetime, ideal: datetime, until: datetime) -> datetime | None:
     if step.hours is Hours.ANY:
         return ideal
     usable = door(chart, step.hours, asks=step.asks)

@@ -137,6 +137,10 @@ def _adopt_once(desk: Desk, ref: PatientRef, raw: RawChart, chart: Chart, now: d
         )
         for session_id, adopted in changes.items()
     ]
+    writes += [
+        LedgerWrite(chart=chart, ledger=chart.ledgers[session_id], next_due_at=at)
+        for session_id, at in _mislaid(desk, chart, set(changes), now).items()
+    ]
     if writes and desk.store.commit(writes):
         return False
     for session_id, adopted in changes.items():
@@ -149,6 +153,24 @@ def _adopt_once(desk: Desk, ref: PatientRef, raw: RawChart, chart: Chart, now: d
     if changes:
         desk.queue.put([(ref, now)], now)
     return True
+
+
+def _mislaid(desk: Desk, chart: Chart, changed: set[str], now: datetime) -> dict[str, datetime | None]:
+    """Ledgers whose `next_due_at` is wrong: due without a session that can be read, or waiting for nothing although
+    something is to come (the session could not be read for a while, or the patient came back)."""
+    wrong: dict[str, datetime | None] = {}
+    wanted: dict[str, datetime | None] = {}
+    idle = [s for s, ledger in chart.ledgers.items() if ledger.next_due_at is None and s in chart.sessions]
+    if set(idle) - changed:
+        wanted = decisions.next_due(chart, desk.cadences, now)
+    for session_id, ledger in chart.ledgers.items():
+        if session_id in changed:
+            continue
+        if session_id not in chart.sessions and ledger.next_due_at is not None:
+            wrong[session_id] = None
+        elif session_id in idle and wanted.get(session_id) is not None:
+            wrong[session_id] = wanted[session_id]
+    return wrong
 
 
 def _keep_in_sight(
@@ -180,7 +202,7 @@ def _keep_in_sight(
 def _report_unreadable(desk: Desk, ref: PatientRef, raw: RawChart, now: datetime) -> None:
     """A session nobody can read becomes work for a person; it stops nothing else."""
     problems = dict(raw.malformed)
-    problems.update({session_id: "patient_id: there is no such patient" for session_id in raw.orphans})
+    problems.update(dict.fromkeys(raw.orphans, "patient_id: there is no such patient"))
     for session_id, sentence in problems.items():
         opened = tasks.task(
             TaskKind.MALFORMED,
