@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 from chalicelib.tags import Tags, escaped
 from chalicelib.tags import read as read_tags
 from reminders.errors import BadInput, Unavailable
-from reminders.model import Channel, Outcome, Outgoing, Receipt, Rendered, Result
+from reminders.model import Channel, Outcome, Outgoing, Receipt, Result
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
@@ -50,7 +50,7 @@ class SesEmail:
         """Hand over one email. Never raises for what SES or the network does: that is in the Outcome."""
         sender = outgoing.sender or self._sender
         try:
-            raw = mime(outgoing.to, sender, outgoing.message, now)
+            raw = mime(outgoing, sender, now)
         except (ValueError, MessageError):  # an address or a subject that no header can hold
             return Outcome(result=Result.REFUSED, code="unwritable")
         try:
@@ -85,15 +85,17 @@ class SesEmail:
         raise Unavailable("SES does not say what it was given")
 
 
-def mime(to: str, sender: str, message: Rendered, now: datetime) -> bytes:
+def mime(outgoing: Outgoing, sender: str, now: datetime) -> bytes:
     """One email as it travels. Raises ValueError or email.errors.MessageError for what no header can hold."""
+    message = outgoing.message
     email = EmailMessage(policy=_SEVEN_BITS)
     email["From"] = sender
-    email["To"] = to
+    email["To"] = outgoing.to
     email["Subject"] = message.subject or ""
     email["Date"] = format_datetime(now)
     email["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday notice answers it
-    email["Content-Language"] = str(message.language)
+    if outgoing.unsubscribe:
+        email["List-Unsubscribe"] = f"<{outgoing.unsubscribe}>"  # RFC 2369
     email.set_content(message.body)
     if message.html is not None:
         email.add_alternative(message.html, subtype="html")
@@ -102,6 +104,7 @@ def mime(to: str, sender: str, message: Rendered, now: datetime) -> bytes:
         parameters = {"method": method}
         email.add_alternative(message.calendar, subtype="calendar", params=parameters)
         email.add_attachment(message.calendar, subtype="calendar", params=parameters, filename="appointment.ics")
+    email["Content-Language"] = str(message.language)  # last: an earlier one would move into the first part
     return email.as_bytes()
 
 

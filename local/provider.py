@@ -19,6 +19,7 @@ from local.provider_http import Server
 from local.provider_messages import (
     ACCOUNT_SID,
     AUTH_TOKEN,
+    EMAIL_REFUSALS,
     FAILED,
     REFUSALS,
     Accepted,
@@ -80,7 +81,10 @@ class Sandbox:
     # --- what a test or a rehearsal says -----------------------------------------------------------------
 
     def script(self, channel: Channel, to: str, outcome: str, times: int = 1) -> None:
-        """The next `times` sends to `to` meet `outcome`: a word or code of the contract's `provider` event."""
+        """The next `times` sends to `to` meet `outcome`: a word or code of the contract's `provider` event.
+
+        Also any other code of Twilio's or exception of SES's that `provider_messages.py` lists.
+        """
         with self.lock:
             self._scripts[channel, to].extend([outcome] * times)
 
@@ -104,8 +108,8 @@ class Sandbox:
             waiting = self._scripts.get((message.channel, message.to))
             outcome = waiting.popleft() if waiting else "delivered"
             if outcome == "throttled":
-                return Refusal("20429")
-            if outcome in REFUSALS:
+                outcome = "20429" if message.channel is Channel.SMS else "TooManyRequestsException"
+            if outcome in (REFUSALS if message.channel is Channel.SMS else EMAIL_REFUSALS):
                 return Refusal(outcome)
             if outcome == "timeout_lost":
                 return Hangup()

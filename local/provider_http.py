@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from chalicelib.tags import unescape
-from local.provider_messages import ACCOUNT_SID, AUTH_TOKEN, REFUSALS, Accepted, Hangup, Refusal, tags_of
+from local.provider_messages import (
+    ACCOUNT_SID,
+    AUTH_TOKEN,
+    EMAIL_REFUSALS,
+    REFUSALS,
+    Accepted,
+    Hangup,
+    Refusal,
+    tags_of,
+)
 from reminders.model import Channel
 
 if TYPE_CHECKING:
@@ -256,10 +265,10 @@ def _send_email(sandbox: Sandbox, authorization: str, body: bytes) -> Answer | H
     if isinstance(taken, Hangup):
         return taken
     if isinstance(taken, Refusal):
-        return _refused_email("TooManyRequestsException", 429, "Too many requests have been made to the operation.")
+        return _refused_email(taken.code, EMAIL_REFUSALS[taken.code], "Not this time.")
     return 200, {"MessageId": taken.ref}, {}
 
 
 def _part(mime: EmailMessage, kind: str) -> str:
     part = mime.get_body((kind,))
-    return "" if part is None else str(part.get_content())
+    return "" if part is None else str(part.get_content()).replace("\r\n", "\n").removesuffix("\n")

@@ -32,6 +32,18 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "21617": (400, "The concatenated message body exceeds the 1600 character limit"),
     "90007": (400, "Invalid validity period value"),
 }
+# SES's exceptions at SendEmail, and their HTTP status.
+EMAIL_REFUSALS: dict[str, int] = {
+    "TooManyRequestsException": 429,
+    "ThrottlingException": 400,
+    "AccountSuspendedException": 400,
+    "LimitExceededException": 400,
+    "MailFromDomainNotVerifiedException": 400,
+    "MessageRejected": 400,
+    "SendingPausedException": 400,
+    "InternalFailure": 500,
+    "ServiceUnavailable": 503,
+}
 FAILED = frozenset({"30001", "30002", "30022"})  # never left Twilio; the other 30xxx come back from the carrier
 
 

@@ -57,6 +57,8 @@ ADVICE: dict[str, Advice] = {
     "SendingPausedException": Advice.OPERATOR,
     # SES in an event
     "bounced": Advice.BAD_ADDRESS,
+    "bounced_for_now": Advice.OTHER,  # SES has tried for hours
+    "rejected": Advice.OPERATOR,  # SES took it for malware
     "complained": Advice.OPTED_OUT,
     # ours
     "timeout": Advice.LOOK_UP,

@@ -45,10 +45,10 @@ def status() -> Response:
     query: dict[str, str] = dict(request.query_params or {})
     given = {name: spelling.unescape(value) for name, value in query.items()}
     url = spelling.status_callback(house.settings.public_url, given)
-    form = signed_form(request, url, house.twilio_secrets().auth_token)
-    if form is None:
-        return Response("", status_code=403)
     try:
+        form = signed_form(request, url, house.twilio_secrets().auth_token)
+        if form is None:
+            return Response("", status_code=403)
         _settle(house, query, form)
     except Unavailable:
         return Response("", status_code=503)
