@@ -15,7 +15,7 @@ from reminders.errors import BadTemplate
 from reminders.lint_words import BANS, RESERVED
 from reminders.messages import DEFAULTS, Template, render
 from reminders.model import Channel, Language, Rendered
-from reminders.names import names_for
+from reminders.names import OPTIONAL, names_for
 from reminders.paragraphs import LAYOUT
 
 MOST_SEGMENTS = 2
@@ -170,7 +170,7 @@ def _template(template: Template, file: str) -> Iterator[Finding]:
     outcomes = [_outcome(template, words, names) for words in worst_case.contexts(template.step, template.language)]
     rendered = list({outcome.body: outcome for outcome in outcomes if isinstance(outcome, Rendered)}.values())
     for problem in sorted({outcome for outcome in outcomes if isinstance(outcome, str)}):
-        yield Finding(file, 1, problem, "see that it can be rendered for every kind of visit")
+        yield _unrendered(problem, names, file)
     yield from _wording(template, tree, rendered, file)
     if template.channel is Channel.SMS:
         yield from _cost(template, tree, rendered, file)
@@ -185,6 +185,15 @@ def _outcome(template: Template, words: Mapping[str, object], names: Iterable[st
         return render([template], {**stand_in, **words})[0]
     except BadTemplate as error:
         return error.problem
+
+
+def _unrendered(problem: str, names: Mapping[str, int], file: str) -> Finding:
+    """What keeps a template from being rendered; of a name that may be missing, where it is used unasked."""
+    missing = next((name for name in OPTIONAL if f"'{name}'" in problem), None)
+    if missing is None:
+        return Finding(file, 1, problem, "see that it can be rendered for every kind of visit")
+    what = f"{{{{ {missing} }}}} may be missing"
+    return Finding(file, names[missing], what, f"ask first: {{% if {missing} is defined %}}")
 
 
 def _cost(template: Template, tree: nodes.Template, rendered: Sequence[Rendered], file: str) -> Iterator[Finding]:
@@ -224,14 +233,14 @@ def _wording(template: Template, tree: nodes.Template, rendered: Sequence[Render
     found: set[str] = set()
     for line, text in _texts(template.source, tree):
         for at, what, mend in _refused(template, text, subject_first=line == 1):
-            found.add(what)
+            found.add(gsm.normalise(what))
             yield Finding(file, line + at, what, mend)
     # What only shows once names are filled in, or a word was put together from parts.
     for one in rendered:
         whole = one.body if one.subject is None else f"Subject: {one.subject}\n\n{one.body}"
         for _, what, mend in _refused(template, whole, subject_first=True):
-            if what not in found:
-                found.add(what)
+            if gsm.normalise(what) not in found:
+                found.add(gsm.normalise(what))
                 yield Finding(file, 1, what, mend)
 
 

@@ -44,7 +44,7 @@ _NO_LONGER = r"(?!\s+(?:later|more|less|longer|matter|need|one|es|se|le|lo|la|pu
 RESERVED: Final = (
     re.compile(rf"\b{_VERBS}\b.*?(?<!\w)({_ENGLISH}|{_SPANISH})\b{_MEANT}"),
     re.compile(
-        rf"\b{_VERBS}\s+(?i:with\s+|con\s+|back\s+|the\s+word\s+|la\s+palabra\s+)*"
+        rf"\b{_VERBS}\s+(?i:with\s+|con\s+|back\s+|us\s+|the\s+word\s+|la\s+palabra\s+)*"
         rf"[\"'“‘«]?(?i:({_LOWER}))\b(?!\s+(?:to|para)\s+(?i:end|stop|no|dejar))(?!\s+(?:al|a|to)\s+988)"
     ),
     re.compile(rf"\b{_VERBS}\s+(?i:with\s+|con\s+)?(?:[\"'“‘«](no|si)\b|(no)\b{_NO_LONGER})"),
