@@ -159,7 +159,8 @@ class Vocabulary:
             yield (_Part(self._element(frozenset(self._expand(single))), gap),)
         for several in (word.split("+") for word in item.split("|") if "+" in word):
             yield tuple(
-                _Part(self._element(frozenset(self._expand([word]))), 0 if at else gap) for at, word in enumerate(several)
+                _Part(self._element(frozenset(self._expand([word]))), 0 if at else gap)
+                for at, word in enumerate(several)
             )
 
     # --- spelling ---------------------------------------------------------------------------------
