@@ -60,6 +60,7 @@ def lint(paths: Sequence[Path] = (DEFAULTS,)) -> list[Finding]:
         else:
             found = [path]
         for file in found:
+            findings.extend(_misnamed(file))
             source = _read(file)
             if isinstance(source, Finding):
                 findings.append(source)
@@ -83,12 +84,23 @@ def _in_folder(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.j2") if path.stem.rpartition(".")[2] in list(Channel))
 
 
-def _read(path: Path) -> _Source | Finding:
+def _named(path: Path) -> tuple[str, str]:
+    """The language and channel a file's name claims."""
     language, _, channel = path.name.removesuffix(".j2").partition(".")
+    return language, channel
+
+
+def _misnamed(path: Path) -> Iterator[Finding]:
+    language, channel = _named(path)
     if path.suffix != ".j2" or language not in list(Language) or channel not in list(Channel):
-        return Finding(
-            str(path), 1, "has a name we do not know", "call it <step>/<language>.<channel>.j2, as in en.sms.j2"
-        )
+        mend = "call it <step>/<language>.<channel>.j2, as in en.sms.j2; it was read as an English text"
+        yield Finding(str(path), 1, "has a name we do not know", mend)
+
+
+def _read(path: Path) -> _Source | Finding:
+    named = _named(path)
+    language = Language(named[0]) if named[0] in list(Language) else Language.EN
+    channel = Channel(named[1]) if named[1] in list(Channel) else Channel.SMS
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -103,8 +115,8 @@ def _read(path: Path) -> _Source | Finding:
         path,
         Template(
             step=step,
-            language=Language(language),
-            channel=Channel(channel),
+            language=language,
+            channel=channel,
             source=source,
             version="checked",
             name=f"{step}/{language}.{channel}",

@@ -5,7 +5,6 @@ A Spanish time carries its article ("las 9:45 AM", "la 1:00 PM"), so that a temp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -30,7 +29,6 @@ _MONTHS = {
         *("julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"),
     ),
 }
-_AND = {_EN: "and", _ES: "y"}
 
 # By abbreviation and offset in hours: "CST" alone is also Havana's and Shanghai's.
 _ZONES = {
@@ -102,13 +100,6 @@ def zone_name(local: datetime, language: Language) -> str:
         city = key.rpartition("/")[2].replace("_", " ")
         names = _ZONES.get((local.tzname() or "", int(hours)), (f"{city} time", f"hora de {city}"))
     return names[0 if language is _EN else 1]
-
-
-def listed(items: Sequence[str], language: Language) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    if len(items) < 2:
-        return "".join(items)
-    return f"{', '.join(items[:-1])} {_AND[language]} {items[-1]}"
 
 
 @lru_cache(maxsize=4096)

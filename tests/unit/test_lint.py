@@ -185,12 +185,13 @@ def test_files_that_cannot_be_read_are_findings(tmp_path: Path) -> None:
     folder = tmp_path / "prepare"
     folder.mkdir()
     (folder / "en.sms.j2").write_bytes(b"Hello\nMa\xf1ana")
-    (folder / "fr.sms.j2").write_text("Bonjour")
+    (folder / "fr.sms.j2").write_text("Bonjour\nReply YES")
     (folder / "es.sms.j2").mkdir()
     paths = [folder / name for name in ("en.sms.j2", "fr.sms.j2", "gone.j2")]
     found = {(Path(f.file).name, f.line, f.what) for f in lint(paths)}
     assert ("en.sms.j2", 2, "is not UTF-8 text") in found
     assert ("fr.sms.j2", 1, "has a name we do not know") in found
+    assert any(name == "fr.sms.j2" and line == 2 and "YES" in what for name, line, what in found)
     assert ("gone.j2", 1, "has a name we do not know") in found
     assert any("cannot be read" in f.what for f in lint([tmp_path / "nowhere" / "en.sms.j2"]))
     assert any("holds no templates" in f.what for f in lint([tmp_path / "prepare" / "es.sms.j2"]))
