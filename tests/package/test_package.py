@@ -15,6 +15,7 @@ from zipfile import ZipFile
 
 import pytest
 
+from local import package
 from tests.package.conftest import Built
 
 pytestmark = pytest.mark.slow
@@ -233,3 +234,15 @@ def test_every_function_writes_to_the_log_that_is_kept_for_a_set_time(function: 
     assert built.template["Globals"]["Function"]["LoggingConfig"] == {"LogGroup": {"Ref": "Logs"}}
     assert built.template["Resources"]["Logs"]["Properties"]["RetentionInDays"] > 0
     assert [s for s in statements(built, function) if "logs:PutLogEvents" in s["Action"]]
+
+
+def test_a_function_and_an_api_that_wait_for_each_other_are_found_before_aws_finds_them(
+    built: Built, tmp_path: Path
+) -> None:
+    knotted = json.loads(json.dumps(built.template))
+    variables = knotted["Globals"]["Function"]["Environment"]["Variables"]
+    variables["PUBLIC_URL"] = {"Fn::Sub": "https://${RestAPI}.example.org/${PublicUrl}"}
+    template = tmp_path / "sam.json"
+    template.write_text(json.dumps(knotted), encoding="utf-8")
+    with pytest.raises(package.Broken, match="Circular"):
+        package.linted(template)
