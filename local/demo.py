@@ -29,6 +29,7 @@ from reminders.model import Channel, Entry, Patient, Reason, Session, Shift, Sta
 from reminders.ports import PatientRef
 
 PAGES = Path(__file__).parent / "pages"
+SHOWN_AT = sample.MORNING + timedelta(minutes=72)  # the page opens in the middle of the busy morning
 NOON = sample.MORNING + timedelta(hours=4)
 LONGEST_FORM = 10_000  # bytes
 WIDTH_OF_FILES = 110  # characters, where there is no terminal to ask
@@ -133,7 +134,7 @@ def run(*, once: bool, port: int) -> None:
         demo = Demo(stage)
         with console.status("The sample clinic's days before this morning …"):
             demo.open()
-            stage.run(NOON if once else sample.MORNING)
+            stage.run(NOON if once else SHOWN_AT)
         print_ledger(console, demo)
         if not once:
             serve(console, demo, port)

@@ -381,12 +381,12 @@ class _Deciding:
                 self._skip(planned, Reason.SUPERSEDED)
             else:
                 self._skip(planned, Reason.TOO_LATE)
-        newest = max((planned.rank for planned, _ in going if planned.step.before_start), default=None)
-        newest_waits = any(opens > self.now for planned, opens in going if planned.rank == newest)
+        at_once = [planned for planned, opens in going if opens <= self.now]
+        newest = max((planned.rank for planned in at_once if planned.step.before_start), default=None)
         candidates: list[_Candidate] = []
         for planned, opens in going:
-            if opens > self.now or (planned.step.before_start and newest_waits):
-                self._wake(session_id, max(opens, self.now + timedelta(seconds=1)))
+            if opens > self.now:
+                self._wake(session_id, opens)
             elif planned.step.before_start and planned.rank != newest:
                 self._skip(planned, Reason.SUPERSEDED)
             else:
