@@ -78,7 +78,7 @@ def tokens(folded: str) -> Iterator[Token]:
         for chunk in line.split():
             # The whole chunk is offered once, so that `d!e` and `sui-cide` can be tried before they fall apart.
             masked = chunk.strip(".,;:?\"'()[]…-¿¡~").rstrip("!")
-            offer = masked if len(masked) > 1 and not masked.isalpha() else ""
+            offer = masked if len(masked) > 1 and not masked.replace("'", "").isalpha() else ""
             pieces = _PIECE.findall(chunk)
             more = sum(_spoken(piece) for piece in pieces) if offer else 1
             for piece in pieces:
@@ -97,19 +97,24 @@ def _spoken(piece: str) -> bool:
     return piece[0].isalnum() or (unicodedata.category(piece[0]) in {"So", "Sk", "Cn"} and piece not in "^¨´`¯")
 
 
-def unmasked(chunk: str) -> Iterator[str]:
-    """Plain spellings a disguised chunk may stand for: `su1c1de`, `k!ll`, `sui-cide`, `k.i.l.l`. `*` stays as a wildcard."""
+def unmasked(chunk: str) -> Iterator[tuple[str, bool]]:
+    """Plain spellings a disguised chunk may stand for: `su1c1de`, `k!ll`, `sui-cide`, `k.i.l.l`. `*` stays as a wildcard.
+
+    With each: whether every character was read as a letter (or some were dropped).
+    """
     letters = [c for c in chunk if c.isalnum() or c in _DISGUISES]
     if not any(c.isalpha() for c in letters):
         return
-    yield "".join(c for c in letters if c.isalnum())
     if any(c in _DISGUISES for c in letters) and len(letters) <= 24:
         spellings = itertools.product(*(_LEET.get(c, c) for c in letters))
-        yield from ("".join(s).replace("#", "*") for s in itertools.islice(spellings, _MOST_SPELLINGS))
+        yield from (("".join(s).replace("#", "*"), True) for s in itertools.islice(spellings, _MOST_SPELLINGS))
+    yield "".join(c for c in letters if c.isalnum()), False
 
 
 def respelled(word: str) -> Iterator[str]:
     """Other spellings of one word: drawn-out letters shortened (`diiiie`, `killll`), look-alike letters put back."""
+    if word.endswith("in"):
+        yield word + "g"
     latin = word.translate(_LOOKALIKES)
     if latin != word:
         yield latin

@@ -27,6 +27,7 @@ from reminders.normalise import Break, deletions, distance, fold, respelled, tok
 ANYWHERE = "anywhere:"  # for scripts written without spaces: any part of the text
 FOLDER = Path(__file__).parent / "vocabulary"
 _LONGEST_JOINED = 40
+_SHORTEST_STEM = 3
 _WALL = ("\0",) * 12  # between the two readings of one message: wider than any gap
 
 
@@ -106,6 +107,7 @@ class Vocabulary:
             ]
         self._joins = frozenset(w for line in shared["joined"]["words"] for w in line.split())
         self._small = frozenset(w for line in shared["joined"]["small"] for w in line.split()) | self._joins
+        self._targets = frozenset(w for most in (1, 2) for line in shared["typo"][f"within_{most}"] for w in line.split())
         self._near: dict[str, set[str]] = {}
         for most in (1, 2):
             for line in shared["typo"][f"within_{most}"]:
@@ -133,6 +135,8 @@ class Vocabulary:
             number = self._elements[words] = len(self._elements)
             for word in words:
                 if word.endswith("*"):
+                    if len(word) <= _SHORTEST_STEM:
+                        raise ValueError(f"{word}: a stem needs {_SHORTEST_STEM} letters")
                     self._stems.setdefault(word[:-1], []).append(number)
                 else:
                     self._exact.setdefault(word, []).append(number)
@@ -169,7 +173,7 @@ class Vocabulary:
         return word in self._exact or word in self._ordinary or self._stemmed(word)
 
     def _stemmed(self, word: str) -> bool:
-        return any(word[:n] in self._stems for n in range(3, len(word) + 1))
+        return any(word[:n] in self._stems for n in range(_SHORTEST_STEM, min(len(word), 20) + 1))
 
     def exact(self, text: str) -> Reading:
         """The message as it stands, with only short forms written out (`can't`, `im`)."""
@@ -182,7 +186,7 @@ class Vocabulary:
         """The message with every spelling it may stand for: typos, disguises, words run together or torn apart."""
         first = list(self._guessed(fold(text)))
         second = list(self._joined(first))
-        return self._reading(first, second if len(second) != len(first) else ())
+        return self._reading(first, second) if len(second) != len(first) else self._reading(first)
 
     def _reading(self, *streams: Iterable[tuple[tuple[str, ...] | str, Break]]) -> Reading:
         words: list[tuple[str, ...]] = []
@@ -243,13 +247,13 @@ class Vocabulary:
             yield from _after([(w,) for w in self._written_out(letter)], before)
 
     def _unmask(self, chunk: str) -> list[tuple[str, ...]] | None:
-        for candidate in unmasked(chunk):
+        for candidate, whole in unmasked(chunk):
             if "*" in candidate:
                 if found := self._starred(candidate):
                     return [found]
             elif candidate == chunk or candidate.isdigit():
                 continue
-            elif candidate in self._joins or (len(candidate) >= 4 and self._keyed(candidate)):
+            elif candidate in self._joins or (whole and candidate in self._exact) or self._keyed(candidate):
                 return [(candidate,)]
             elif len(candidate) >= 5 and (near := self._misspelt(candidate)):
                 return [near]
@@ -258,7 +262,7 @@ class Vocabulary:
         return None
 
     def _keyed(self, word: str) -> bool:
-        return word in self._near or (self._stemmed(word) and word not in self._ordinary)
+        return len(word) >= 4 and (word in self._targets or (self._stemmed(word) and word not in self._ordinary))
 
     def _starred(self, candidate: str) -> tuple[str, ...]:
         if candidate.count("*") * 2 > len(candidate):
@@ -343,9 +347,12 @@ class Vocabulary:
                     found[element] = found.get(element, 0) | bit
         return found
 
+    def _marked(self, reading: Reading, marks: frozenset[str]) -> int:
+        return sum(1 << at for at, spellings in enumerate(reading.words) if not marks.isdisjoint(spellings))
+
     def _elements_of(self, word: str) -> Iterable[int]:
         yield from self._exact.get(word, ())
-        for n in range(3, min(len(word), 20) + 1):
+        for n in range(_SHORTEST_STEM, min(len(word), 20) + 1):
             yield from self._stems.get(word[:n], ())
 
     def anywhere(self, name: str, folded: str) -> list[str]:
@@ -357,13 +364,14 @@ class Vocabulary:
         return frozenset(word for line in self.entries[name][id_].patterns for word in line.split())
 
     def find(self, name: str, reading: Reading, hidden: int = 0) -> Iterator[tuple[Entry, Span]]:
-        """Every place where a phrase of this file stands; positions in `hidden` count as unknown words."""
+        """Every place where a phrase of this file stands; positions in `hidden` count as unknown words.
+
+        Words that begin a new thought also end an idiom's gap, so that it covers no more than itself.
+        """
         masks = {element: mask & ~hidden for element, mask in self.masks(reading).items()}
-        negations = 0
-        for position, spellings in enumerate(reading.words):
-            if not self.negations.isdisjoint(spellings):
-                negations |= 1 << position
-        walk = ~negations & ~reading.hard
+        stops = self.classes["new_thought"] if name == "idioms" else self.negations
+        stopping = self._marked(reading, stops | self.negations)
+        walk = ~stopping & ~reading.hard
         for phrase in self.phrases[name]:
             parts = phrase.parts
             if all(masks.get(part.element) for part in parts):
