@@ -129,6 +129,8 @@ class Clinic(Frozen, frozen=True):
     sms_from: str | None = None  # a number or a Messaging Service id (MG…)
     email_from: str | None = None
     paused: bool = False
+    mood_floor: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2  # a mood at or under it is a task for a person
+    mood_drop: Annotated[int, msgspec.Meta(ge=1, le=10)] = 4  # so is a fall by so much from the last answer
 
     @property
     def can_wake_somebody(self) -> bool:
@@ -415,6 +417,7 @@ class Ledger(Frozen, frozen=True):
     ride: Ride = Ride()
     confirmed_at: Aware | None = None
     home_safe_at: Aware | None = None
+    answered: dict[str, Aware] = {}  # entry key → when the patient answered what it asked
     next_due_at: Aware | None = None
 
 
@@ -443,8 +446,54 @@ class Task(Frozen, frozen=True):
     step: str | None = None
     detail: str = ""  # never a patient's words, name or address
     taken_by: str | None = None
+    taken_at: Aware | None = None
     closed_at: Aware | None = None
     note: str = ""
+    next_due_at: Aware | None = None  # an urgent task that nobody has taken: when somebody is woken next
+    attempt: int = 0  # how often somebody has been woken
+    undeliverable: bool = False  # the patient could not be answered: whoever is woken must phone
+
+
+# --- what came in ------------------------------------------------------------------------------------
+
+
+class Inbound(Frozen, frozen=True):
+    """A message from a phone, kept as it came before a word of it is read. `sid` is the provider's id: one is one."""
+
+    sid: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9]{1,64}$")]
+    clinic_id: Id
+    sender: E164
+    body: str
+    received_at: Aware
+    opt_out_type: str | None = None  # STOP, START or HELP: Twilio has answered already
+    done_at: Aware | None = None  # worked on; until then `next_due_at` brings it back
+    next_due_at: Aware | None = None
+    patient_id: str | None = None
+    level: str | None = None
+    intent: str | None = None
+    score: int | None = None
+    answer: str | None = None  # the key of the reply we gave, such as reply_confirm
+
+
+class Instrument(StrEnum):
+    """What a mood check-in asked. `mood`: 0–10, one question."""
+
+    MOOD = "mood"
+    PHQ2 = "phq2"
+    PHQ9 = "phq9"
+
+
+class CheckIn(Frozen, frozen=True):
+    """One answered check-in. `items` are the single answers (None: not answered); never totalled when one is missing."""
+
+    asked_at: Aware
+    answered_at: Aware
+    instrument: Instrument
+    version: str
+    items: tuple[int | None, ...]
+    score: int | None
+    raw: str = ""
+    session_id: str | None = None
 
 
 # --- on the way out ---------------------------------------------------------------------------------

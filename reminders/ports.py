@@ -10,8 +10,10 @@ from typing import Protocol
 from reminders.model import (
     Channel,
     Chart,
+    CheckIn,
     Clinic,
     Entry,
+    Inbound,
     Ledger,
     Outcome,
     Outgoing,
@@ -155,6 +157,49 @@ class Store(Protocol):
         ...
 
     def open_tasks(self, clinic_id: str) -> list[Task]: ...
+    def task(self, ref: PatientRef, task_id: str) -> Task | None: ...
+    def change_task(self, ref: PatientRef, task_id: str, change: Callable[[Task], Task]) -> Task | None:
+        """Change a task as it is now, again if somebody else did meanwhile; a closed one leaves the list and the due
+        index. Returns it as changed, None if there is none."""
+        ...
+
+    # --- patients' answers --------------------------------------------------------------------------
+
+    def clinic_of(self, address: str) -> str | None:
+        """The clinic that texts from this number or Messaging Service id (`sms_from`)."""
+        ...
+
+    def patients_at(self, clinic_id: str, phone: str) -> list[PatientRef]:
+        """Whose phone this is now; several share one, or nobody has it."""
+        ...
+
+    def keep_inbound(self, inbound: Inbound) -> bool:
+        """Keep a message as it came, due again at its `next_due_at` until it is done; False if its sid is known."""
+        ...
+
+    def inbound(self, clinic_id: str, phone: str, sid: str) -> Inbound | None: ...
+    def inbound_since(self, clinic_id: str, phone: str, since: datetime) -> list[Inbound]:
+        """What came from this phone, oldest first."""
+        ...
+
+    def settle_inbound(self, inbound: Inbound) -> None:
+        """Overwrite with what became of it (`done_at`, level, intent …); out of the due index."""
+        ...
+
+    def answer(
+        self, ref: PatientRef, session_id: str, change: Callable[[Ledger], Ledger], wake_at: datetime | None
+    ) -> Ledger | None:
+        """Change a ledger's standing fields (ride, confirmed_at, home_safe_at, answered) as they are now, raising its
+        version; `wake_at` also makes it due if that is sooner. None if there is no such ledger."""
+        ...
+
+    def keep_checkin(self, ref: PatientRef, checkin: CheckIn) -> bool:
+        """False if the check-in asked at that time is answered already (it is then overwritten by the newer answer)."""
+        ...
+
+    def checkins(self, ref: PatientRef) -> list[CheckIn]:
+        """Oldest first."""
+        ...
 
 
 class Journal(Protocol):
