@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from local.provider_http import Server
 from local.provider_messages import (
@@ -68,7 +69,8 @@ class Sandbox:
         return json.dumps({"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN})
 
     def start(self) -> None:
-        threading.Thread(target=self._server.serve_forever, name="sandbox", daemon=True).start()
+        serve = partial(self._server.serve_forever, poll_interval=0.02)  # seconds until `stop` is noticed
+        threading.Thread(target=serve, name="sandbox", daemon=True).start()
 
     def stop(self) -> None:
         self._server.shutdown()
