@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import boto3
@@ -18,9 +19,9 @@ from chalicelib import wiring
 from chalicelib.dynamo import DynamoStore
 from chalicelib.secrets import TwilioSecret
 from chalicelib.settings import Settings
-from chalicelib.sqs import SqsQueue
 from chalicelib.tags import escaped, status_callback
 from local.provider import AUTH_TOKEN, Sandbox
+from local.queue import LocalQueue
 from local.resources import create_table
 from reminders.errors import Unavailable
 from reminders.model import Channel, Entry, Receipt, State
@@ -29,34 +30,42 @@ from tests.app.conftest import Clock
 from tests.builders import NOW, a_session
 from tests.contract.builders import HOUR, a_claim, adopted, an_answer, ledger_of
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
 SID = "SM" + "0" * 31 + "1"
 KEY = tags()["entry"]
 
 
+@pytest.fixture(scope="module")
+def dynamodb() -> Iterator[DynamoDBClient]:
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            environment.setenv(name, "testing")
+        with mock_aws():
+            yield boto3.client("dynamodb", region_name="us-west-2")
+
+
 @pytest.fixture
-def store(sandbox: Sandbox, clock: Clock) -> Iterator[DynamoStore]:
+def store(dynamodb: DynamoDBClient, sandbox: Sandbox, clock: Clock) -> Iterator[DynamoStore]:
     """With one text that was claimed for session s1 and accepted by Twilio as SID; `wiring` works on it."""
-    with mock_aws():
-        client = boto3.client("dynamodb")
-        create_table(client, "reminders")
-        kept = DynamoStore(client, "reminders", 3)
-        chosen = Settings("reminders", "https://queue", PUBLIC_URL, "twilio", "reminders", "clinic@example.org")
-        secret = TwilioSecret(lambda: sandbox.secret)
-        queue = SqsQueue(boto3.client("sqs"), "https://queue")
-        house = wiring.House(
-            store=kept,
-            queue=queue,
-            senders={Channel.SMS: twilio(sandbox)},
-            clock=clock,
-            settings=chosen,
-            secrets=secret,
-        )
-        wiring.use(house)
-        claim = a_claim(adopted(kept, a_session()))
-        assert not kept.commit([claim])
-        kept.record([an_answer(claim, ref=SID)])
-        yield kept
-        wiring.use(None)
+    create_table(dynamodb, "reminders")
+    kept = DynamoStore(dynamodb, "reminders", 3)
+    claim = a_claim(adopted(kept, a_session()))
+    assert not kept.commit([claim])
+    kept.record([an_answer(claim, ref=SID)])
+    house = wiring.House(
+        store=kept,
+        queue=LocalQueue(),
+        senders={Channel.SMS: twilio(sandbox)},
+        clock=clock,
+        settings=Settings("reminders", "https://queue", PUBLIC_URL, "twilio", "reminders", "clinic@example.org"),
+        secrets=TwilioSecret(lambda: sandbox.secret),
+    )
+    wiring.use(house)
+    yield kept
+    wiring.use(None)
+    dynamodb.delete_table(TableName="reminders")
 
 
 @pytest.fixture
