@@ -136,11 +136,15 @@ def after_answer(entry: Entry, outcome: Outcome, now: datetime) -> tuple[Entry, 
     return _with(after, reason=Reason.OPTED_OUT if opted_out else Reason.PROVIDER_REFUSED), marks
 
 
-def after_check(entry: Entry, found: Outcome | None, now: datetime) -> Entry:
-    """An entry in doubt after the provider was asked: adopted if it was sent, else to be tried again at once."""
-    if found is not None:
-        return _with(entry, state=State.SENT, at=found.at or now, ref=found.ref, again_at=None, code=None)
-    return _with(entry, state=State.RETRY, at=now, again_at=now)
+def after_check(entry: Entry, found: Outcome | None, now: datetime) -> tuple[Entry, list[Mark]]:
+    """An entry in doubt after the provider was asked: adopted if it was sent, else to be tried again at once.
+
+    One that was sent and has failed since (`found.code`) is treated as its receipt would be.
+    """
+    if found is None:
+        return _with(entry, state=State.RETRY, at=now, again_at=now), []
+    sent = _with(entry, state=State.SENT, at=found.at or now, ref=found.ref, again_at=None, code=found.code)
+    return _after_failure(sent, now) if found.code else (sent, [])
 
 
 def unanswered_check(entry: Entry, now: datetime) -> Entry:

@@ -369,7 +369,8 @@ def _check(desk: Desk, job: _Job, check: Check, now: datetime) -> None:
     try:
         known = tags(job.ref, check.session.id, entry)
         found = desk.senders[entry.channel].find(entry.to, known, entry.at - LOOK_BACK, body)
-        after = decisions.after_check(entry, found, now)
+        after, marks = decisions.after_check(entry, found, now)
+        job.marks += marks
     except Unavailable:
         after = decisions.unanswered_check(entry, now)
     job.done.setdefault(check.session.id, {})[entry.key] = after
