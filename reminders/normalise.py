@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import NamedTuple
 
-# Letters of other alphabets that look like Latin ones; a word is put back into Latin only where that makes it a known word.
+# Letters of other alphabets that look like Latin ones; put back only where that makes a known word.
 _LOOKALIKES = str.maketrans("авеԁгһіјкѕӏмпоԛрстухцѵԝαβεικνορτυχωη", "abedrhijkslmnoqpctyxuvwabeikvoptuxwn")
 _SAME = str.maketrans(
     {"’": "'", "‘": "'", "´": "'", "`": "'", "ʼ": "'", "＇": "'", "“": '"', "”": '"', "«": '"', "»": '"'}
@@ -98,7 +98,7 @@ def _spoken(piece: str) -> bool:
 
 
 def unmasked(chunk: str) -> Iterator[tuple[str, bool]]:
-    """Plain spellings a disguised chunk may stand for: `su1c1de`, `k!ll`, `sui-cide`, `k.i.l.l`. `*` stays as a wildcard.
+    """Plain spellings a disguised chunk may stand for: `su1c1de`, `k!ll`, `sui-cide`. `*` stays as a wildcard.
 
     With each: whether every character was read as a letter (or some were dropped).
     """

@@ -6,7 +6,7 @@ A phrase is a line of words: `@want ~3 die|dying`
     stem*       any word that begins so
     word?       may be missing                                  ~N       up to N other words in between
     a+b|c       "a b" or "c"                                    @name    one of a named class (words.toml)
-    <  >        the beginning and the end of the message        #5up     a number of five or more (also #180up, #year, #)
+    <  >        the beginning and the end of the message        #5up     five or more (also #180up, #year, #)
 
 Words in a gap may not be a negation, nor cross a full stop. Positions are bits of one integer, so that finding a phrase
 costs a few shifts whatever the text: nothing can backtrack.
@@ -18,7 +18,7 @@ import functools
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -107,7 +107,9 @@ class Vocabulary:
             ]
         self._joins = frozenset(w for line in shared["joined"]["words"] for w in line.split())
         self._small = frozenset(w for line in shared["joined"]["small"] for w in line.split()) | self._joins
-        self._targets = frozenset(w for most in (1, 2) for line in shared["typo"][f"within_{most}"] for w in line.split())
+        self._targets = frozenset(
+            w for most in (1, 2) for line in shared["typo"][f"within_{most}"] for w in line.split()
+        )
         self._near: dict[str, set[str]] = {}
         for most in (1, 2):
             for line in shared["typo"][f"within_{most}"]:
@@ -143,19 +145,16 @@ class Vocabulary:
         return self._elements[words]
 
     def _compile(self, pattern: str) -> Iterator[tuple[_Part, ...]]:
-        variants: list[tuple[_Part, ...]] = [()]
-        gap = 0
-        for item in pattern.split():
+        variants: list[tuple[tuple[_Part, ...], int]] = [((), 0)]  # with the gap that stands before the next word
+        for item in (pattern if pattern.isascii() else fold(pattern)).split():
             if item[0] == "~":
-                gap = int(item[1:])
+                variants = [(parts, max(gap, int(item[1:]))) for parts, gap in variants]
                 continue
-            longer = [(*variant, *tail) for variant in variants for tail in self._alternatives(item.rstrip("?"), gap)]
-            if item.endswith("?"):
-                # Without this word, the gap before it still stands before the next one.
-                variants = longer + variants
-            else:
-                variants, gap = longer, 0
-        return iter(variants)
+            longer = [
+                ((*parts, *tail), 0) for parts, gap in variants for tail in self._alternatives(item.rstrip("?"), gap)
+            ]
+            variants = longer + variants if item.endswith("?") else longer
+        return (parts for parts, _ in variants)
 
     def _alternatives(self, item: str, gap: int) -> Iterator[tuple[_Part, ...]]:
         single = [word for word in item.split("|") if "+" not in word]
@@ -375,24 +374,26 @@ class Vocabulary:
         for phrase in self.phrases[name]:
             parts = phrase.parts
             if all(masks.get(part.element) for part in parts):
-                for start, end in _spans(parts, masks, walk, reading.hard):
+                for start, end in _spans(parts, masks, walk, reading.hard, reading.hard if name == "idioms" else 0):
                     yield phrase.entry, Span(start, end)
 
 
-def _spans(parts: tuple[_Part, ...], masks: dict[int, int], walk: int, hard: int) -> Iterator[tuple[int, int]]:
-    if not _reach(masks[parts[0].element], parts, masks, walk, hard):
+def _spans(
+    parts: tuple[_Part, ...], masks: dict[int, int], walk: int, hard: int, wall: int
+) -> Iterator[tuple[int, int]]:
+    if not _reach(masks[parts[0].element], parts, masks, walk, hard, wall):
         return
     starts = masks[parts[0].element]
     while starts:
         first = starts & -starts
         starts ^= first
-        if ends := _reach(first, parts, masks, walk, hard):
+        if ends := _reach(first, parts, masks, walk, hard, wall):
             yield first.bit_length() - 1, (ends & -ends).bit_length()
 
 
-def _reach(reached: int, parts: tuple[_Part, ...], masks: dict[int, int], walk: int, hard: int) -> int:
+def _reach(reached: int, parts: tuple[_Part, ...], masks: dict[int, int], walk: int, hard: int, wall: int) -> int:
     for element, gap in parts[1:]:
-        step = total = reached << 1
+        step = total = (reached << 1) & ~wall
         for _ in range(gap):
             step = ((step & walk) << 1) & ~hard
             total |= step
@@ -423,7 +424,7 @@ def _after(words: Iterable[tuple[str, ...]], before: Break) -> Iterator[tuple[tu
 _ENDINGS = {"m": "am", "re": "are", "s": "is", "ll": "will", "ve": "have", "d": "would"}
 
 
-def _read(name: str) -> dict[str, dict[str, list[str]]]:
+def _read(name: str) -> dict[str, Any]:
     return tomllib.loads((FOLDER / name).read_text("utf-8"))
 
 

@@ -1,10 +1,10 @@
 """What a patient meant. Danger first, then opt-out, then what was asked (rules.md 2, contract.md 4).
 
-There is no "safe": `Level.NONE` is given only when every word of a reply is accounted for by one intent, nothing in it is a
-question, and no phrase of danger, denied or not, was found. Everything else is read by a person.
+There is no "safe": `Level.NONE` is given only when every word of a reply is accounted for by one intent, nothing in it
+is a question, and no phrase of danger, denied or not, was found. Everything else is read by a person.
 
-What may be acted on below `none`: an opt-out (the law wants it at once), and a score (it is recorded *and* read). A ride,
-a confirmation or an arrival counts only at `none`.
+What may be acted on below `none`: an opt-out (the law wants it at once), and a score (it is recorded *and* read). A
+ride, a confirmation or an arrival counts only at `none`.
 """
 
 from __future__ import annotations
@@ -95,9 +95,9 @@ _ORDER = (
 _DENIABLE = frozenset(_ORDER) - {Intent.NO_RIDE, Intent.WRONG_NUMBER, Intent.HELP}
 _REACTIONS = re.compile(
     r"^[\W_]*(?:liked|loved|disliked|laughed at|emphasi[sz]ed|questioned|reacted \S{1,12} to|removed an? \w+ from|"
-    r"le gusto|le encanto|no le gusto|se rio de|le dio risa|enfatizo|destaco|cuestiono|dudo de|pregunto por|exclamo por|"
+    r"le gusto|le encanto|no le gusto|se rio de|le dio risa|enfatizo|destaco|cuestiono|dudo de|pregunto por|"
     r"reacciono con \S{1,12} a|marco como \w+|quito un \w+ (?:de|a)|me gusta|me encanta|\W{1,12} to|\W{1,12} a)\s*"
-    r"(?:[\"'](?P<quoted>.*)[\"']|(?:an? |una? |your )?(?:image|photo|message|attachment|video|audio message|imagen|foto|mensaje))",
+    r"(?:[\"'].*[\"']|(?:an? |una? |your )?(?:image|photo|message|attachment|video|audio message|imagen|foto|mensaje))",
     re.S,
 )
 

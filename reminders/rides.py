@@ -11,17 +11,23 @@ from reminders.normalise import fold
 from reminders.phrases import Vocabulary, vocabulary
 
 _LONGEST_NAME = 60
-_CODE = re.compile(r"^\W*(?:ride|raite|aventon|aventón)\b[\s:=,.\-–—]*(?:(?:is|with|by|from|con|es|will be)\s+)?(.*)$", re.I | re.S)
+_CODE = re.compile(
+    r"^\W*(?:ride|raite|aventon|aventón)\b[\s:=,.\-–—]*(?:(?:is|with|by|from|con|es|will be)\s+)?(.*)$", re.I | re.S
+)
+_YES = r"^\W*(?:(?:yes|s[ií])[,.]?\s+)?"
+_WHO = r"(.{1,60}?)"
+_TAKES = r"(?:lleva|recoge|llevar[aá]|recoger[aá]|va a llevar|va a recoger|viene a recoger|viene por m[ií])"
 _SENTENCES = tuple(
-    re.compile(pattern, re.I)
+    re.compile(_YES + pattern, re.I)
     for pattern in (
-        r"^\W*(?:yes[,.]?\s+)?(?:my ride(?: home)?(?: is| will be|'s)|mi (?:ride|raite|aventon|aventón|transporte) es)\s+(.{1,60})$",
-        r"^\W*(?:yes[,.]?\s+)?(.{1,60}?)(?:\s+is|'s|\s+will|'ll|\s+will be|\s+is going to|\s+can|\s+'s gonna|\s+gonna)(?: be)?"
-        r"\s+(?:driv(?:e|ing)|pick(?:ing)?|tak(?:e|ing)|bring(?:ing)?|get(?:ting)?)\s+me(?: up| home| there| back| over)*\W*$",
-        r"^\W*(?:yes[,.]?\s+)?(.{1,60}?)\s+(?:is|will be)\s+my\s+(?:ride|driver)(?: home)?\W*$",
-        r"^\W*(?:(?:i'?m |i am )?getting a ride|i have a ride|i got a ride|have a ride|got a ride)(?: home)? (?:with|from)\s+(.{1,60})$",
-        r"^\W*(?:s[ií][,.]?\s+)?(?:me (?:lleva|recoge|lleva a casa|llevar[aá]|recoger[aá]|va a llevar|va a recoger))\s+(.{1,60})$",
-        r"^\W*(?:s[ií][,.]?\s+)?(.{1,60}?)\s+me\s+(?:lleva|recoge|llevar[aá]|recoger[aá]|va a llevar|va a recoger|viene a recoger)(?: a (?:mi )?casa)?\W*$",
+        rf"(?:my ride(?: home)?(?: is| will be|'s)|mi (?:ride|raite|avent[oó]n|transporte) es)\s+{_WHO}$",
+        rf"{_WHO}(?:\s+(?:is|will|will be|is going to|can|is gonna|gonna)|'s|'ll)(?: be)?"
+        r"\s+(?:driv(?:e|ing)|pick(?:ing)?|tak(?:e|ing)|bring(?:ing)?|get(?:ting)?)"
+        r"\s+me(?: (?:up|home|there|back|over)){0,3}\W*$",
+        rf"{_WHO}\s+(?:is|will be)\s+my\s+(?:ride|driver)(?: home)?\W*$",
+        rf"(?:(?:i'?m |i am )?getting|i have|i got|have|got) a ride(?: home)? (?:with|from)\s+{_WHO}$",
+        rf"me {_TAKES}(?: a casa)?\s+{_WHO}$",
+        rf"{_WHO}\s+me\s+{_TAKES}(?: a (?:mi )?casa)?\W*$",
     )
 )
 _POLITE = re.compile(r"\b(?:please|thanks|thank you|thx|gracias|por favor)\b", re.I)
@@ -47,7 +53,9 @@ def driver(text: str, *, asked: bool) -> Driver:
     if (coded := _CODE.match(plain)) is not None:
         return _named(coded[1], vocabulary(), keyword=True)
     for sentence in _SENTENCES:
-        if (said := sentence.match(plain)) is not None and (found := _named(said[1], vocabulary())).kind is not Kind.UNCLEAR:
+        if (said := sentence.match(plain)) is not None and (
+            found := _named(said[1], vocabulary())
+        ).kind is not Kind.UNCLEAR:
             return found
     if asked and (found := _named(plain, vocabulary(), bare=True)).kind is Kind.NAMED:
         return found

@@ -1,8 +1,8 @@
 """Is someone in danger? Every inbound message is read for danger first (rules.md 2), whatever else it says.
 
-`URGENT`: a person must be woken now. A phrase of the danger vocabulary is calmed only by a denial right before it, by the
-distant past, or by a question in the abstract, and calmed means *read by a person*, never cleared. Idioms cover their own
-words and nothing else, so danger beside an idiom still wakes.
+`URGENT`: a person must be woken now. A phrase of the danger vocabulary is calmed only by a denial right before it, by
+the distant past, or by a question in the abstract, and calmed means *read by a person*, never cleared. Idioms cover
+their own words and nothing else, so danger beside an idiom still wakes.
 """
 
 from __future__ import annotations

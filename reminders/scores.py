@@ -6,29 +6,24 @@ import re
 from typing import NamedTuple
 
 from reminders.normalise import fold
+from reminders.phrases import vocabulary
 
-_WORDS = {
-    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "eleven": 11, "twelve": 12, "fifteen": 15, "twenty": 20, "hundred": 100, "cero": 0, "uno": 1, "dos": 2, "tres": 3,
-    "cuatro": 4, "cinco": 5, "seis": 6, "siete": 7, "ocho": 8, "nueve": 9, "diez": 10, "once": 11, "doce": 12, "quince": 15,
-    "veinte": 20, "cien": 100,
-}  # fmt: skip
+_ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_SPANISH = ("cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "once", "doce")
+_WORDS = {word: value for words in (_ENGLISH, _SPANISH) for value, word in enumerate(words)} | {
+    "fifteen": 15,
+    "twenty": 20,
+    "hundred": 100,
+    "quince": 15,
+    "veinte": 20,
+    "cien": 100,
+}
 # Words that are far more often something else inside a sentence ("no one", "once a day", "uno nunca sabe").
 _ALONE_ONLY = frozenset({"one", "uno", "once"})
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?|[^\W\d_]+")
 _CLEAN = re.compile(
     r"[^\w+\-–—−.,?¿%$#/]*(?:#\s*)?(?:(?:an?|un|una)\s+)?(?P<n>\d{1,3}|[^\W\d_]+)"
     r"\s*(?:(?:/|out\s+of|of|de|sobre)\s*(?P<top>\d{1,3}|[^\W\d_]+))?[\s.,!;:)\"'*]*"
-)
-# A number after or before one of these measures something else: a time, a dose, a count, a bound.
-_NOT_BEFORE = frozenset(
-    "at by until till before after for on in since than under over below above between not took take taken had slept "
-    "a las para desde hasta antes despues por menos mas tome dormi entre x room apt call num number no".split()
-) - {"a", "mas"}
-_NOT_AFTER = frozenset(
-    "am pm hours hour hrs hr h minutes minute mins min days day weeks week months month years year times time mg ml pills pill "
-    "tablets people kids dogs cats miles blocks oclock th st nd rd percent horas hora minutos dias dia semanas meses anos veces "
-    "pastillas hijos o or to y and half medio point of sessions session more less texts messages things u you be die b".split()
 )
 
 
@@ -57,7 +52,9 @@ def _value(word: str | None) -> int | None:
 def _within(folded: str, top: int) -> Answer:
     """One number among other words; anything that makes it doubtful makes it None."""
     # "7/10" and "7 out of 10" name one number and its scale.
-    folded = re.sub(rf"\b([^\W_]+)\s{{0,3}}(?:/|out of|de|sobre)\s{{0,3}}(?:{top}|{'ten|diez' if top == 10 else 'three|tres'})\b", r"\1", folded)
+    top_words = f"{top}|{_ENGLISH[top]}|{_SPANISH[top]}"
+    folded = re.sub(rf"\b([^\W_]+)\s{{0,3}}(?:/|out of|de|sobre)\s{{0,3}}(?:{top_words})\b", r"\1", folded)
+    classes = vocabulary().classes
     found = [m for m in _NUMBER.finditer(folded) if m[0][0].isdigit() or (m[0] in _WORDS and m[0] not in _ALONE_ONLY)]
     if not found:
         return Answer(False, None, False)
@@ -71,12 +68,14 @@ def _within(folded: str, top: int) -> Answer:
     doubtful = (
         value is None
         or value > top
-        or bool(before and before[-1] in _NOT_BEFORE)
-        or bool(after and after[0] in _NOT_AFTER)
+        or bool(before and before[-1] in classes["measured_by"])
+        or bool(after and after[0] in classes["measured_in"])
         or left in set("-–—−+$/:.,")
         or right in set("-–—%:/+'") - {"-"}
         or (right == "-" and folded[word.end() + 1 : word.end() + 2] not in (" ", ""))
         or (right.isalpha() and not folded[word.end() :].startswith("ish"))
         or left.isalpha()
+        or after[:3] == ["and", "a", "half"]
+        or after[:2] == ["y", "medio"]
     )
     return Answer(True, None if doubtful else value, False)
