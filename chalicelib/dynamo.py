@@ -141,7 +141,7 @@ class DynamoStore:
     def due(self, before: datetime) -> list[Due]:
         """All whose `next_due_at` is before `before`, earliest first."""
         found = [
-            Due(items.ref_of(item["pk"]["S"]), items.moment(item["next_due_at"]["S"]), item["sk"]["S"])
+            Due(items.turn_of(items.key_of(item)), items.moment(item["next_due_at"]["S"]))
             for shard in range(self._shards)
             for item in self._query(
                 IndexName="due",

@@ -21,7 +21,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from reminders.errors import BadInput
 from reminders.model import Clinic, Entry, Ledger, Patient, Receipt, Session, Task, Urgency
-from reminders.ports import PatientRef
+from reminders.ports import PatientRef, Turn
 
 Item = Mapping[str, Any]  # attribute name → {"S": …}, as DynamoDB spells it
 Key = tuple[str, str]  # partition and sort key
@@ -75,6 +75,12 @@ def ref_of(pk: str) -> PatientRef:
     """The way back from a partition key. Ids never contain `#`."""
     _, clinic_id, *rest = pk.split("#")
     return PatientRef(clinic_id, rest[1] if rest else "")
+
+
+def turn_of(key: Key) -> Turn:
+    """What is to be worked on when this item is due: a ledger is part of its patient's messages."""
+    pk, sk = key
+    return Turn(ref_of(pk), "" if sk.startswith(LEDGER) else sk)
 
 
 def named(key: Key) -> dict[str, dict[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from reminders.ports import PatientRef
+from reminders.ports import Turn
 
 BATCH = 10
 VISIBILITY = timedelta(minutes=6)  # as .chalice/resources.json has it: six times the function's timeout
@@ -15,7 +15,7 @@ MOST_RECEIVES = 5
 
 @dataclass
 class _Record:
-    ref: PatientRef
+    turn: Turn
     visible_at: datetime
     receives: int = 0
 
@@ -24,11 +24,11 @@ class _Record:
 class LocalQueue:
     """`reminders.ports.Queue`; whoever runs the clock takes batches and says which are done."""
 
-    dead: list[PatientRef] = field(default_factory=list)
+    dead: list[Turn] = field(default_factory=list)
     _records: list[_Record] = field(default_factory=list)
 
-    def put(self, refs: Iterable[tuple[PatientRef, datetime]], now: datetime) -> int:
-        fresh = [_Record(ref, max(due, now)) for ref, due in refs]
+    def put(self, turns: Iterable[tuple[Turn, datetime]], now: datetime) -> int:
+        fresh = [_Record(turn, max(due, now)) for turn, due in turns]
         self._records += fresh
         return len(fresh)
 
@@ -43,7 +43,7 @@ class LocalQueue:
             record.visible_at = now + VISIBILITY
             if record.receives > MOST_RECEIVES:
                 self._records.remove(record)
-                self.dead.append(record.ref)
+                self.dead.append(record.turn)
                 ready.remove(record)
         return ready
 

@@ -128,12 +128,11 @@ class Stage:
 
     def _work_queue(self) -> None:
         while batch := self.queue.take(self.now):
-            refs = [record.ref for record in batch]
             try:
-                failed = deliver(self.desk, refs, self.now)
+                failed = deliver(self.desk, [record.turn for record in batch], self.now)
             except (Killed, Unavailable):
                 continue  # as on Lambda: the whole batch becomes visible again when its time runs out
-            self.queue.done(record for record in batch if record.ref not in failed)
+            self.queue.done(record for record in batch if record.turn not in failed)
 
     def _drain_stream(self) -> None:
         refs: dict[PatientRef, None] = {}

@@ -27,19 +27,30 @@ from reminders.model import (
 
 @dataclass(frozen=True)
 class PatientRef:
-    """Whose turn it is. Ids only: this is what travels through the queue."""
+    """Whose it is. Ids only; without a patient it is the clinic's own."""
 
     clinic_id: str
     patient_id: str
 
 
 @dataclass(frozen=True)
-class Due:
-    """Something in the due index: a patient's ledger, or (later issues) a task or a stored reply."""
+class Turn:
+    """What is to be worked on. Ids only: this is what travels through the queue.
+
+    `item` is empty when it is a patient's messages, else `TASK#<id>` (of the patient, or of the clinic) or
+    `REPLY#<sid>` (of the clinic: a kept message need not be from a patient).
+    """
 
     ref: PatientRef
+    item: str = ""
+
+
+@dataclass(frozen=True)
+class Due:
+    """Something in the due index: a turn, and since when."""
+
+    turn: Turn
     at: datetime
-    item: str = ""  # the item's sort key
 
 
 @dataclass(frozen=True)
@@ -209,7 +220,7 @@ class Journal(Protocol):
 
 
 class Queue(Protocol):
-    def put(self, refs: Iterable[tuple[PatientRef, datetime]], now: datetime) -> int:
+    def put(self, turns: Iterable[tuple[Turn, datetime]], now: datetime) -> int:
         """Hand over, each delayed to its second (whole seconds, at most 900)."""
         ...
 

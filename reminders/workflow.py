@@ -35,7 +35,7 @@ from reminders.model import (
     Task,
     TaskKind,
 )
-from reminders.ports import Journal, LedgerRecord, LedgerWrite, PatientRef, Queue, RawChart, Sender, Store
+from reminders.ports import Journal, LedgerRecord, LedgerWrite, PatientRef, Queue, RawChart, Sender, Store, Turn
 
 AHEAD = timedelta(minutes=1)  # dispatch runs every minute and looks one minute ahead
 LIVE = timedelta(days=10)  # a visit stays in sight for so long after its start, or while anything is due
@@ -70,25 +70,40 @@ class _Job:
 
 
 def dispatch(store: Store, queue: Queue, now: datetime) -> int:
-    """Queue everybody who has something due before the next tick, delayed to the second; returns how many.
+    """Queue everything that falls due before the next tick, delayed to the second; returns how many turns.
 
     Writes nothing: whatever is lost in the queue is still due a minute later.
     """
-    turns: dict[PatientRef, datetime] = {}
+    turns: dict[Turn, datetime] = {}
     for due in store.due(now + AHEAD):
-        turns[due.ref] = min(due.at, turns.get(due.ref, due.at))
+        turns[due.turn] = min(due.at, turns.get(due.turn, due.at))
     return queue.put(turns.items(), now) if turns else 0
 
 
-def deliver(desk: Desk, refs: Iterable[PatientRef], now: datetime) -> list[PatientRef]:
+def deliver(desk: Desk, turns: Iterable[Turn], now: datetime) -> list[Turn]:
+    """Everything that is due: patients' messages together, each other item for itself.
+
+    Returns turns of which nothing came, so that they come again, and alone, to the dead letters at last.
+    Raises Unavailable when the table does not answer: then all come again.
+    """
+    given = list(dict.fromkeys(turns))
+    failed = _send_due(desk, [turn.ref for turn in given if not turn.item], now)
+    return [Turn(ref) for ref in failed] + _others(desk, [turn for turn in given if turn.item], now)
+
+
+def _others(_desk: Desk, turns: Sequence[Turn], _now: datetime) -> list[Turn]:
+    """Tasks that wake somebody, and kept replies; nobody works on them yet, so all come again."""
+    return list(turns)
+
+
+def _send_due(desk: Desk, refs: Sequence[PatientRef], now: datetime) -> list[PatientRef]:
     """Everything that is due for these patients: decide on what is true now, claim, send, record.
 
-    Returns those for whom nothing could be decided, so that they come again, and alone, to the dead letters at last.
-    Raises Unavailable when the table does not answer: then all come again.
+    Returns those for whom nothing could be decided.
     """
     jobs: list[_Job] = []
     failed: list[PatientRef] = []
-    for ref, chart in _current(desk, list(dict.fromkeys(refs)), now).items():
+    for ref, chart in _current(desk, refs, now).items():
         try:
             jobs.append(_prepared(desk, ref, chart, now))
         except Exception as error:  # one patient's trouble must not hold up nine others; it is told and comes again
@@ -151,7 +166,7 @@ def _adopt_once(desk: Desk, ref: PatientRef, raw: RawChart, chart: Chart, now: d
     if not _keep_in_sight(desk, ref, raw, chart, ledgers, set(changes), now):
         return False
     if changes:
-        desk.queue.put([(ref, now)], now)
+        desk.queue.put([(Turn(ref), now)], now)
     return True
 
 

@@ -26,7 +26,7 @@ from reminders.model import (
     SessionStatus,
     Treatment,
 )
-from reminders.ports import LedgerWrite, PatientRef, Store
+from reminders.ports import LedgerWrite, PatientRef, Store, Turn
 from tests.builders import NOW, a_clinic, a_patient, a_session
 from tests.contract.builders import HOUR, REF, a_claim, a_task, adopted, an_answer, ledger_of
 
@@ -347,8 +347,8 @@ def test_due_is_what_lies_before_the_time_earliest_first(store: DynamoStore) -> 
         due_at = NOW + (12 - n) * HOUR
         assert store.commit([LedgerWrite(chart=chart, ledger=ledger, next_due_at=due_at)]) == set()
     due = store.due(NOW + 5 * HOUR)
-    assert [(entry.ref.patient_id, entry.item) for entry in due] == [(f"p{n}", f"LEDGER#s{n}") for n in (11, 10, 9, 8)]
-    assert [entry.at for entry in due] == [NOW + n * HOUR for n in (1, 2, 3, 4)]
+    assert [found.turn for found in due] == [Turn(PatientRef("harbor", f"p{n}")) for n in (11, 10, 9, 8)]
+    assert [found.at for found in due] == [NOW + n * HOUR for n in (1, 2, 3, 4)]
     assert store.earliest_due() == NOW + HOUR
 
 

@@ -8,13 +8,13 @@ from chalicelib import sqs
 from chalicelib.batches import Batch
 from chalicelib.dynamo_stream import changed
 from reminders.errors import BadInput
-from reminders.ports import PatientRef
+from reminders.ports import PatientRef, Turn
 
-ANA, BEN = PatientRef("harbor", "ana"), PatientRef("harbor", "ben")
+ANA, BEN = Turn(PatientRef("harbor", "ana")), Turn(PatientRef("harbor", "ben"))
 
 
-def turn(ref: PatientRef) -> str:
-    return f'{{"clinic": "{ref.clinic_id}", "patient": "{ref.patient_id}"}}'
+def turn(asked: Turn) -> str:
+    return f'{{"clinic": "{asked.ref.clinic_id}", "patient": "{asked.ref.patient_id}"}}'
 
 
 def named(answer: dict[str, list[dict[str, str]]]) -> list[str]:
@@ -33,7 +33,7 @@ def named(answer: dict[str, list[dict[str, str]]]) -> list[str]:
     ],
 )
 def test_what_failed_and_what_cannot_be_read_comes_again(
-    records: list[tuple[str, str]], failed: list[PatientRef], come_again: list[str]
+    records: list[tuple[str, str]], failed: list[Turn], come_again: list[str]
 ) -> None:
     assert named(Batch.of(records, sqs.read).answer(failed)) == come_again
 
@@ -50,8 +50,8 @@ def test_a_patient_has_one_turn_however_often_the_queue_names_them() -> None:
         ("CLINIC#harbor#PATIENT#ana", "TASK#t1", None),
         ("CLINIC#harbor", "CLINIC", None),
         ("HEARTBEAT", "TICK", None),
-        ("CLINIC#harbor#PATIENT#ana", "PATIENT", ANA),
-        ("CLINIC#harbor#PATIENT#ana", "SESSION#s1", ANA),
+        ("CLINIC#harbor#PATIENT#ana", "PATIENT", ANA.ref),
+        ("CLINIC#harbor#PATIENT#ana", "SESSION#s1", ANA.ref),
     ],
 )
 def test_only_patients_and_sessions_are_adopted(pk: str, sk: str, whose: PatientRef | None) -> None:
