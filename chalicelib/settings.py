@@ -21,6 +21,7 @@ class Settings:
     due_shards: int = 8
     sms_from: str | None = None  # a number or a Messaging Service id, for clinics that name none
     twilio_api: str | None = None
+    alarm_topic: str | None = None  # an SNS topic that hears of urgent tasks
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -45,4 +46,5 @@ def read(environment: Mapping[str, str]) -> Settings:
         due_shards=int(shards),
         sms_from=environment.get("SMS_FROM") or None,
         twilio_api=environment.get("TWILIO_API") or None,
+        alarm_topic=environment.get("ALARM_TOPIC") or None,
     )

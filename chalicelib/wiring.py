@@ -20,9 +20,9 @@ from chalicelib.sqs import SqsQueue
 from chalicelib.twilio_sms import TwilioSms
 from chalicelib.vitals import Vitals
 from reminders import cadences, messages
-from reminders.model import Cadence, Channel, Kind
-from reminders.ports import Queue, Sender, Store
-from reminders.workflow import Desk
+from reminders.desk import Desk
+from reminders.model import Cadence, Channel, Kind, Task
+from reminders.ports import PatientRef, Queue, Sender, Store
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -82,7 +82,28 @@ def on_aws(chosen: Settings) -> House:
 def desk() -> Desk:
     """What delivery and adoption work with, in the house in use."""
     house, (planned, catalogue) = current(), _shipped()
-    return Desk(house.store, house.queue, house.senders, planned, catalogue, logs.journal)
+    return Desk(
+        store=house.store,
+        queue=house.queue,
+        senders=house.senders,
+        cadences=planned,
+        catalogue=catalogue,
+        journal=logs.journal,
+        link=_link,
+        alarm=_alarm,
+    )
+
+
+def _link(_ref: PatientRef, task: Task, _now: datetime) -> str:
+    """Where staff see and take a task."""
+    return f"{current().settings.public_url}/console/tasks/{task.id}"
+
+
+def _alarm(sentence: str) -> None:
+    """Tell the topic, if the deployment has one; it is a third way to wake somebody, beside texts and email."""
+    topic = current().settings.alarm_topic
+    if topic is not None:
+        boto3.client("sns").publish(TopicArn=topic, Message=sentence)
 
 
 @cache

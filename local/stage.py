@@ -33,10 +33,11 @@ from local.provider import Sandbox
 from local.provider_messages import ACCOUNT_SID, AUTH_TOKEN
 from local.queue import LocalQueue
 from local.resources import create_table
+from reminders.desk import Desk
 from reminders.errors import BadInput, Unavailable
 from reminders.model import Channel, Entry
 from reminders.ports import PatientRef, Sender, Store
-from reminders.workflow import Desk, adopt, deliver, dispatch
+from reminders.workflow import adopt, deliver, dispatch
 
 MINUTE = timedelta(minutes=1)
 PUBLIC_URL = "http://127.0.0.1"

@@ -13,17 +13,16 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from reminders import adoption, decisions, tasks
+from reminders import adoption, decisions, paging, receiving, tasks
 from reminders.decisions import Check, Decision, Mark, Send
+from reminders.desk import Desk
 from reminders.errors import BadTemplate, Unavailable
-from reminders.messages import Catalogue, context, render
+from reminders.messages import context, render
 from reminders.model import (
-    Cadence,
     Channel,
     Chart,
     Clinic,
     Entry,
-    Kind,
     Ledger,
     Outgoing,
     Patient,
@@ -35,25 +34,13 @@ from reminders.model import (
     Task,
     TaskKind,
 )
-from reminders.ports import Journal, LedgerRecord, LedgerWrite, PatientRef, Queue, RawChart, Sender, Store, Turn
+from reminders.ports import LedgerRecord, LedgerWrite, PatientRef, Queue, RawChart, Store, Turn
 
 AHEAD = timedelta(minutes=1)  # dispatch runs every minute and looks one minute ahead
 LIVE = timedelta(days=10)  # a visit stays in sight for so long after its start, or while anything is due
 LOOK_BACK = timedelta(seconds=30)  # clocks differ a little between us and the provider
 CALENDAR_STEPS = ("booked", "prepare", "moved", "cancelled")
 ADOPTION_TRIES = 3
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What the use cases work with."""
-
-    store: Store
-    queue: Queue
-    senders: Mapping[Channel, Sender]
-    cadences: Mapping[Kind, Cadence]
-    catalogue: Catalogue
-    journal: Journal
 
 
 @dataclass
@@ -91,9 +78,20 @@ def deliver(desk: Desk, turns: Iterable[Turn], now: datetime) -> list[Turn]:
     return [Turn(ref) for ref in failed] + _others(desk, [turn for turn in given if turn.item], now)
 
 
-def _others(_desk: Desk, turns: Sequence[Turn], _now: datetime) -> list[Turn]:
-    """Tasks that wake somebody, and kept replies; nobody works on them yet, so all come again."""
-    return list(turns)
+def _others(desk: Desk, turns: Sequence[Turn], now: datetime) -> list[Turn]:
+    """Tasks that wake somebody, and messages whose handling was cut short. Returns those that come again."""
+    failed = []
+    for turn in turns:
+        kind, _, name = turn.item.partition("#")
+        try:
+            if kind == "TASK":
+                paging.page(desk, turn.ref, name, now)
+            elif kind == "REPLY":
+                receiving.rework(desk, turn.ref.clinic_id, name, now)
+        except Exception as error:  # one item's trouble must not hold up the others; it is told and comes again
+            desk.journal("stuck", at=now, clinic=turn.ref.clinic_id, error=type(error).__name__)
+            failed.append(turn)
+    return failed
 
 
 def _send_due(desk: Desk, refs: Sequence[PatientRef], now: datetime) -> list[PatientRef]:

@@ -1,0 +1,110 @@
+"""Waking somebody: from an urgent message until a named person has taken it (rules.md 2).
+
+An urgent task is due at once, and again after 5, 15 and 30 minutes, then every 30, until somebody takes it. Each
+time one more person of the on-call list is woken. It is due again before the pages go out, so that a crash between
+wakes somebody twice rather than nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+
+import msgspec
+
+from reminders.desk import Desk
+from reminders.messages import clinic_words, render
+from reminders.model import Channel, Clinic, Language, OnCall, Outcome, Outgoing, Result, Task, Urgency
+from reminders.ports import PatientRef
+
+AFTER = (timedelta(0), timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=30))
+THEN_EVERY = timedelta(minutes=30)
+LOST = timedelta(minutes=1)  # pages that a crash swallowed go out again after this
+OF_USE = timedelta(minutes=30)
+
+
+def wakes(task: Task) -> bool:
+    """Whether somebody must still be woken for this."""
+    return task.urgency is Urgency.URGENT and task.taken_by is None and task.closed_at is None
+
+
+def code(task: Task) -> str:
+    """What an on-call person sends back after ACK: four digits made from the task's id."""
+    return f"{int(hashlib.sha256(task.id.encode()).hexdigest(), 16) % 10_000:04}"
+
+
+def next_page_at(task: Task) -> datetime:
+    """When the page after the ones already sent is due."""
+    sent = task.attempt
+    if sent < len(AFTER):
+        return task.opened_at + AFTER[sent]
+    return task.opened_at + AFTER[-1] + THEN_EVERY * (sent - len(AFTER) + 1)
+
+
+def woken(clinic: Clinic, attempt: int) -> tuple[OnCall, ...]:
+    """Who is woken at this attempt (1, 2 …): the list from its top, one more each time."""
+    return clinic.on_call[:attempt]
+
+
+def page(desk: Desk, ref: PatientRef, task_id: str, now: datetime) -> None:
+    """Wake who is to be woken now, if anybody still is. Raises Unavailable when the table does not answer."""
+    task = desk.store.task(ref, task_id)
+    if task is None or not wakes(task) or (task.next_due_at is not None and task.next_due_at > now):
+        return
+    claimed = desk.store.change_task(ref, task_id, lambda found: _begun(found, now))
+    clinic = desk.store.clinic(ref.clinic_id)
+    if claimed is None or not wakes(claimed) or clinic is None:
+        return
+    attempt = claimed.attempt + 1
+    desk.alarm(f"urgent task {attempt}: {desk.link(ref, claimed, now)}")
+    for person in woken(clinic, attempt):
+        for channel, address in ((Channel.SMS, person.phone), (Channel.EMAIL, person.email)):
+            if address is not None:
+                _wake(desk, clinic, ref, claimed, attempt, channel, address, now)
+    desk.store.change_task(ref, task_id, lambda found: _paged(found, attempt))
+
+
+def _begun(task: Task, now: datetime) -> Task:
+    return msgspec.structs.replace(task, next_due_at=now + LOST) if wakes(task) else task
+
+
+def _paged(task: Task, attempt: int) -> Task:
+    paged = msgspec.structs.replace(task, attempt=attempt)
+    return msgspec.structs.replace(paged, next_due_at=next_page_at(paged) if wakes(paged) else None)
+
+
+def _wake(
+    desk: Desk,
+    clinic: Clinic,
+    ref: PatientRef,
+    task: Task,
+    attempt: int,
+    channel: Channel,
+    address: str,
+    now: datetime,
+) -> Outcome:
+    words = clinic_words(clinic) | {
+        "link": desk.link(ref, task, now),
+        "attempt": attempt,
+        "undeliverable": task.undeliverable,
+        "code": code(task),
+    }
+    rendered, _ = render(desk.catalogue.versions("page", Language.EN, channel), words)
+    outgoing = Outgoing(
+        to=address,
+        sender=clinic.sms_from if channel is Channel.SMS else clinic.email_from,
+        message=rendered,
+        send_by=now + OF_USE,
+    )
+    outcome = desk.senders[channel].send(outgoing, now)
+    desk.journal(
+        "page" if outcome.result is not Result.REFUSED else "page_refused",
+        at=now,
+        clinic=clinic.id,
+        task=task.id,
+        to=address,
+        channel=channel,
+        attempt=attempt,
+        code=outcome.code,
+    )
+    return outcome
