@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 
-from reminders import tasks
+from reminders import silence, tasks
 from reminders.delivery import Advice, advise, backoff
 from reminders.hours import door, local_day, wall
 from reminders.model import (
@@ -41,6 +41,7 @@ from reminders.planning import Planned, timeline
 
 LEASE = timedelta(minutes=5)  # a claim without an answer for so long is in doubt; longer than a function may run
 LOOK_AGAIN = timedelta(minutes=1)
+DAYS_BETWEEN = 3  # after LESS, between two check-ins
 SECOND_TRY = timedelta(minutes=45)  # rules.md 3: 30003 once more after 30–60 minutes
 FAILED_RECEIPTS = (Receipt.UNDELIVERED, Receipt.FAILED, Receipt.BOUNCED, Receipt.COMPLAINED)
 
@@ -202,6 +203,7 @@ class _Deciding:
 
     def __init__(self, chart: Chart, cadences: Mapping[Kind, Cadence], now: datetime) -> None:
         self.chart = chart
+        self.cadences = cadences
         self.now = now
         self.result = Decision()
         self.wakes: dict[str, list[datetime]] = {session_id: [] for session_id in chart.ledgers}
@@ -227,6 +229,7 @@ class _Deciding:
         candidates = self._collapse(candidates, upcoming)
         for candidate in self._within_cap(candidates, upcoming):
             self._send(candidate)
+        self._silence()
         return self._done()
 
     def _done(self) -> Decision:
@@ -411,6 +414,8 @@ class _Deciding:
             self._skip(planned, Reason.NO_ON_CALL)
         elif planned.step.key == "home_safe" and planned.ledger.home_safe_at is not None:
             self._skip(planned, Reason.ALREADY_ANSWERED)
+        elif self.chart.patient.fewer_checkins and self._one_too_many(planned):
+            self._skip(planned, Reason.SUPERSEDED)
         else:
             channel, reason = channel_for(self.chart)
             if channel is not None:
@@ -436,7 +441,7 @@ class _Deciding:
         if not fresh:
             return candidates
         others = [c for c in candidates if c not in fresh]
-        if self._asked_today():
+        if self._last_asked() == self.today:
             for candidate in fresh:
                 self._skip(candidate.planned, Reason.SUPERSEDED)
             return others
@@ -447,17 +452,26 @@ class _Deciding:
             return others
         return [*others, max(fresh, key=lambda c: (c.planned.session.starts_at, -c.planned.rank))]
 
-    def _asked_today(self) -> bool:
+    def _last_asked(self) -> date | None:
+        """The patient's day on which the last check-in went out."""
         keys = {planned.step.key for plans in self.planned.values() for planned in plans if planned.step.collapses}
-        return any(
-            entry.step in keys
+        asked = [
+            entry.claimed_at
+            for ledger in self.chart.ledgers.values()
+            for entry in ledger.entries.values()
+            if entry.step in keys
             and entry.channel is not None
             and entry.state is not State.SKIPPED
             and entry.claimed_at is not None
-            and local_day(entry.claimed_at, self.chart) == self.today
-            for ledger in self.chart.ledgers.values()
-            for entry in ledger.entries.values()
-        )
+        ]
+        return local_day(max(asked), self.chart) if asked else None
+
+    def _one_too_many(self, planned: Planned) -> bool:
+        """After LESS: no check-in at 72 hours, and none within three days of the last."""
+        if not planned.step.collapses:
+            return False
+        last = self._last_asked()
+        return planned.step.key == "checkin_72h" or (last is not None and (self.today - last).days < DAYS_BETWEEN)
 
     def _within_cap(self, candidates: list[_Candidate], upcoming: list[Planned]) -> list[_Candidate]:
         """Routine texts over the day's cap wait for tomorrow while of use, else are skipped; priority decides which."""
@@ -597,6 +611,25 @@ class _Deciding:
             task=opened.id,
         )
         self._set(planned.session.id, entry)
+
+    def _silence(self) -> None:
+        """Two check-ins in a row without an answer."""
+        found = silence.silent(self.chart, self.cadences, self.now)
+        if found.wake is not None:
+            self._wake(*found.wake)
+        if found.opens_now is None:
+            return
+        session_id, asked = found.opens_now
+        opened = self._open(TaskKind.NO_ANSWER, session_id, asked.step, asked.start)
+        entry = Entry(
+            step=silence.STEP,
+            start=asked.start,
+            state=State.OPENED,
+            at=self.now,
+            due=asked.at + silence.PATIENCE,
+            task=opened.id,
+        )
+        self._set(session_id, entry)
 
     def _open(
         self, kind: TaskKind, session_id: str, step: str, start: datetime, due_at: datetime | None = None
