@@ -32,6 +32,7 @@ from reminders.model import (
     Result,
     Session,
     SessionStatus,
+    Shift,
     State,
     Step,
     Task,
@@ -298,9 +299,9 @@ class _Deciding:
         """A message that failed for good goes by the other channel if it may and is still of use; else to a person."""
         ledger = self.chart.ledgers[session_id]
         planned = self._still_planned(session_id, entry)
-        tried = {other.channel for other in ledger.entries.values() if _same(other, entry)}
-        if len(tried - {None}) > 1:
-            self._give_up(session_id, entry)
+        second = [e for e in ledger.entries.values() if _same(e, entry) and e.channel not in (None, entry.channel)]
+        if second:
+            self._after_second(session_id, entry, second[0])
             return []
         if planned is None:
             self._drop(session_id, entry)
@@ -315,15 +316,33 @@ class _Deciding:
             return []
         return [_Candidate(planned, other)]
 
-    def _give_up(self, session_id: str, entry: Entry) -> None:
-        """A person takes over: the operator for faults of the sender, else whoever looks after the patient."""
+    def _after_second(self, session_id: str, entry: Entry, second: Entry) -> None:
+        """The other channel has been used: did that reach the patient, nobody need call; a bad address is still work."""
         advice = advise(entry.code)
-        if advice is Advice.OPERATOR:
+        if second.state is State.FAILED or second.receipt in FAILED_RECEIPTS:
+            if second.task in (None, "-"):
+                self._give_up(session_id, entry)
+            else:
+                self._set(session_id, _with(entry, task=second.task))
+        elif second.state is State.SENT and advice is Advice.BAD_ADDRESS:
+            self._give_up(session_id, entry)
+        elif second.state is State.SENT:
+            self._alarm(session_id, entry)
+            self._set(session_id, _with(entry, task="-"))
+
+    def _alarm(self, session_id: str, entry: Entry) -> None:
+        """For a fault of the sender, once a day and code."""
+        if advise(entry.code) is Advice.OPERATOR:
             cause = f"{entry.code}.{self.now:%Y%m%d}"
             alarm = tasks.task(
                 TaskKind.OPERATOR, self.chart.clinic.id, self.now, cause=cause, detail=f"code {entry.code}"
             )
             self.result.tasks.setdefault(session_id, []).append(alarm)
+
+    def _give_up(self, session_id: str, entry: Entry) -> None:
+        """A person takes over: the operator for faults of the sender, else whoever looks after the patient."""
+        advice = advise(entry.code)
+        self._alarm(session_id, entry)
         kind = TaskKind.CALL_PATIENT if advice is Advice.OPTED_OUT else TaskKind.UNDELIVERABLE
         if advice is Advice.OPTED_OUT and not self._matters(session_id, entry):
             self._set(session_id, _with(entry, task="-"))
@@ -389,7 +408,9 @@ class _Deciding:
             else:
                 self._skip(planned, Reason.TOO_LATE)
         at_once = [planned for planned, opens in going if opens <= self.now]
-        newest = max((planned.rank for planned in at_once if planned.step.before_start), default=None)
+        reminders = [planned for planned in at_once if planned.step.before_start]
+        fasting = [planned for planned in reminders if planned.step.fasting]  # no other says when to stop eating
+        newest = max((planned.rank for planned in fasting or reminders), default=None)
         candidates: list[_Candidate] = []
         for planned, opens in going:
             if opens > self.now:
@@ -543,7 +564,7 @@ class _Deciding:
             to=self.chart.patient.address(candidate.channel),
             due=planned.ideal,
             until=planned.until,
-            shift=planned.shift,
+            shift=self._shifted(planned),
             again_at=self.now + LEASE,
             attempt=earlier.attempt + 1 if earlier else 1,
             language=self.chart.patient.language,
@@ -552,6 +573,10 @@ class _Deciding:
         )
         self._set(planned.session.id, entry)
         self.result.sends.append(Send(planned.session, planned.ledger, planned.step, entry))
+
+    def _shifted(self, planned: Planned) -> Shift | None:
+        """Which way it has moved from its own moment; pulled earlier but held up by the cap, it is later after all."""
+        return Shift.LATER if planned.shift is Shift.EARLIER and self.now > planned.ideal else planned.shift
 
     def _folded(self, candidate: _Candidate) -> tuple[str, ...]:
         """The sessions a check-in speaks for; the check-ins it takes the place of are skipped as superseded."""
@@ -613,7 +638,8 @@ class _Deciding:
         self._set(planned.session.id, entry)
 
     def _silence(self) -> None:
-        """Two check-ins in a row without an answer."""
+        """Two check-ins in a row without an answer. A later silence of one session takes the line of an earlier one; each
+        has a task of its own, named after its check-in."""
         found = silence.silent(self.chart, self.cadences, self.now)
         if found.wake is not None:
             self._wake(*found.wake)
