@@ -22,7 +22,7 @@ from chalicelib.vitals import Vitals
 from reminders import cadences, messages
 from reminders.desk import Desk
 from reminders.model import Cadence, Channel, Kind, Task
-from reminders.ports import PatientRef, Queue, Sender, Store
+from reminders.ports import Journal, PatientRef, Queue, Sender, Store
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -37,6 +37,7 @@ class House:
     clock: Callable[[], datetime]
     settings: Settings
     secrets: Callable[[], TwilioCredentials]
+    journal: Journal = logs.journal
 
     def now(self) -> datetime:
         return self.clock()
@@ -88,7 +89,7 @@ def desk() -> Desk:
         senders=house.senders,
         cadences=planned,
         catalogue=catalogue,
-        journal=logs.journal,
+        journal=house.journal,
         link=_link,
         alarm=_alarm,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -48,15 +48,17 @@ class CrashingStore:
 
 
 class CrashingSender:
-    """A Sender that dies after the provider has answered."""
+    """A Sender that dies after the provider has answered; `sent` hears of every answer before."""
 
-    def __init__(self, sender: Sender, crashes: Crashes) -> None:
+    def __init__(self, sender: Sender, crashes: Crashes, sent: Callable[[Outgoing, Outcome], None]) -> None:
         self._sender = sender
         self._crashes = crashes
+        self._sent = sent
         self.channel: Channel = sender.channel
 
     def send(self, outgoing: Outgoing, now: datetime) -> Outcome:
         outcome = self._sender.send(outgoing, now)
+        self._sent(outgoing, outcome)
         self._crashes.reached("send")
         return outcome
 

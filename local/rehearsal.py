@@ -16,6 +16,7 @@ from local import scenario as scenarios
 from local.provider_messages import Accepted
 from local.scenario import Scenario
 from local.stage import Stage
+from reminders import receiving
 from reminders.model import SessionStatus
 from reminders.ports import PatientRef
 
@@ -77,11 +78,17 @@ def utc(at: datetime) -> str:
 
 
 def sent_line(stage: Stage, accepted: Accepted) -> Line:
-    """One message the provider accepted, with what our ledger knows of it."""
+    """One message the provider accepted, with what our ledger and our templates know of it."""
     tags = accepted.tags
     line: Line = {"at": utc(accepted.at), "event": "sent"}
     line.update({name: tags[name] for name in ("patient", "session") if tags.get(name)})
     entry = stage.entry(tags)
+    rendered = stage.outgoing.get(accepted.ref)
+    if rendered is not None:
+        line.update(step=rendered.template.partition("/")[0], template=rendered.template, version=rendered.version)
+        line["language"] = rendered.language
+        if rendered.encoding:
+            line.update(encoding=rendered.encoding, segments=rendered.segments)
     if entry is not None:
         line.update(step=entry.step, template=entry.template, version=entry.version, language=entry.language)
         if entry.sessions:
@@ -90,9 +97,13 @@ def sent_line(stage: Stage, accepted: Accepted) -> Line:
             line.update(encoding=entry.encoding, segments=entry.segments)
         if entry.shift:
             line["moved"] = str(entry.shift)
-    line.update(channel=str(accepted.channel), to=accepted.to, audience="patient", body=accepted.body)
+    staff = str(line.get("step", "")) == "page"
+    line.update(channel=str(accepted.channel), to=accepted.to, audience="staff" if staff else "patient")
+    line["body"] = accepted.body
     if accepted.subject is not None:
         line["subject"] = accepted.subject
+    if str(line.get("step", "")).startswith("reply_"):
+        line["reply"] = True
     return line
 
 
@@ -131,8 +142,16 @@ def _action(stage: Stage, scenario: Scenario, event: scenarios.Event) -> Callabl
             return lambda: stage.sandbox.script(event.channel, event.to, event.outcome, event.times)
         case scenarios.Crash():
             return lambda: stage.crashes.waiting.append(event.after)
-        case _:
-            return None
+        case scenarios.Reply():
+            clinic = scenario.the_clinic()
+            return lambda: stage.reply(clinic, event.sender, event.text, event.sid, event.opt_out_type)
+        case scenarios.Acknowledge():
+            ref = PatientRef(scenario.clinic.id, event.patient)
+            return lambda: _acknowledge(stage, ref, event.by)
+
+
+def _acknowledge(stage: Stage, ref: PatientRef, by: str) -> None:
+    receiving.acknowledge_all(stage.desk, ref, by, stage.now)
 
 
 def _overwrite(stage: Stage, scenario: Scenario, session_id: str, **changes: object) -> Callable[[], None]:

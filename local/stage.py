@@ -7,22 +7,26 @@ of the clock: agenda, stream, ticks, deliveries, receipts.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urlencode
+from xml.etree import ElementTree
 
 import boto3
 from botocore.config import Config
 from chalice.test import Client
+from twilio.request_validator import RequestValidator
 
 from chalicelib import wiring
 from chalicelib.dynamo import DynamoStore
 from chalicelib.dynamo_stream import changed
+from chalicelib.routes import inbound
 from chalicelib.secrets import TwilioSecret
 from chalicelib.ses_email import SesEmail, ses_client
 from chalicelib.settings import Settings
@@ -30,12 +34,13 @@ from chalicelib.twilio_sms import TwilioSms
 from local.crashes import Crashes, CrashingSender, CrashingStore, Killed
 from local.embedded import REGION, embedded_aws
 from local.provider import Sandbox
-from local.provider_messages import ACCOUNT_SID, AUTH_TOKEN
+from local.provider_messages import ACCOUNT_SID, AUTH_TOKEN, Accepted
 from local.queue import LocalQueue
 from local.resources import create_table
+from reminders import gsm
 from reminders.desk import Desk
 from reminders.errors import BadInput, Unavailable
-from reminders.model import Channel, Entry
+from reminders.model import Channel, Clinic, Entry, Language, Outcome, Outgoing, Rendered
 from reminders.ports import PatientRef, Sender, Store
 from reminders.workflow import adopt, deliver, dispatch
 
@@ -72,8 +77,10 @@ class Stage:
         self.queue = LocalQueue()
         self.crashes = Crashes()
         self.agenda: list[tuple[datetime, int, Action]] = []
+        self.outgoing: dict[str, Rendered] = {}  # by the provider's reference
         self._last_tick = _minute(now) - MINUTE
-        self._posted = 0
+        self._planned = itertools.count()
+        self._heard = itertools.count(1)
 
     def __enter__(self) -> Stage:
         self._open = ExitStack()
@@ -90,7 +97,45 @@ class Stage:
 
     def at(self, when: datetime, action: Action) -> None:
         """Put something on the agenda: it happens when the clock gets there."""
-        self.agenda.append((when, len(self.agenda), action))
+        self.agenda.append((when, next(self._planned), action))
+
+    def reply(self, clinic: Clinic, sender: str, text: str, sid: str | None = None, opt_out: str | None = None) -> None:
+        """Somebody texts the clinic: the signed webhook, as Twilio would bring it, and the answer it gives."""
+        sid = sid or f"SM{next(self._heard):032x}"
+        form = {"AccountSid": ACCOUNT_SID, "Body": text, "From": sender, "MessageSid": sid, "NumMedia": "0"}
+        form["To"] = clinic.sms_from or ""
+        if opt_out is not None:
+            form["OptOutType"] = opt_out
+        signature = RequestValidator(AUTH_TOKEN).compute_signature(PUBLIC_URL + inbound.PATH, form)
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signature}
+        answer = self._app.http.post(inbound.PATH, headers=headers, body=urlencode(form).encode())
+        if answer.status_code != HTTPStatus.OK:
+            raise Unavailable(f"the webhook answered {answer.status_code}")
+        for message in ElementTree.fromstring(answer.body).iter("Message"):  # noqa: S314  # our own answer
+            self._answered(clinic, sender, sid, message.text or "")
+
+    def _answered(self, clinic: Clinic, sender: str, sid: str, body: str) -> None:
+        """The provider takes the answer of a webhook as it takes any message."""
+        ref = f"SMreply{len(self.sandbox.log):027}"
+        kept = self.store.inbound(clinic.id, sid)
+        tags = {"clinic": clinic.id, "reply": sid}
+        if kept is not None and kept.patient_id:
+            tags["patient"] = kept.patient_id
+        self.sandbox.log.append(
+            Accepted(self.now, Channel.SMS, sender, clinic.sms_from or "", body, ref, tags=tags, status="delivered")
+        )
+        language = kept.answer_language if kept and kept.answer_language else Language.EN
+        template = self.desk.catalogue.find(kept.answer if kept and kept.answer else "", language, Channel.SMS)
+        if template is not None:
+            self.outgoing[ref] = Rendered(
+                body=body,
+                template=template.name,
+                version=template.version,
+                language=language,
+                channel=Channel.SMS,
+                encoding=gsm.encoding(body),
+                segments=gsm.segments(body),
+            )
 
     def run(self, until: datetime) -> None:
         """Let everything happen that is to happen up to `until`, jumping from one thing to the next."""
@@ -177,7 +222,15 @@ class Stage:
         return ledger.entries.get(tags.get("entry", "")) if ledger else None
 
     def _note(self, event: str, /, **facts: object) -> None:
+        if event == "received":  # the journal has ids only; here the words belong to the picture
+            kept = self.store.inbound(str(facts["clinic"]), str(facts["sid"]))
+            if kept is not None:
+                facts = {**facts, "from": kept.sender, "body": kept.body, "score": kept.score}
         self.told(event, facts)
+
+    def _sent(self, outgoing: Outgoing, outcome: Outcome) -> None:
+        if outcome.ref is not None:
+            self.outgoing[outcome.ref] = outgoing.message
 
     def _build(self) -> None:
         plain = Config(parameter_validation=False)  # the contract suite validates; here it only costs time
@@ -198,13 +251,14 @@ class Stage:
         house = wiring.House(
             store=cast(Store, CrashingStore(self.store, self.crashes)),
             queue=self.queue,
-            senders={channel: CrashingSender(sender, self.crashes) for channel, sender in senders.items()},
+            senders={channel: CrashingSender(sender, self.crashes, self._sent) for channel, sender in senders.items()},
             clock=lambda: self.now,
             settings=SETTINGS,
             secrets=secret,
+            journal=self._note,
         )
         wiring.use(house)
-        self.desk = replace(wiring.desk(), journal=self._note)
+        self.desk = wiring.desk()
         from app import app  # reads the environment that `embedded_aws` has set
 
         logging.getLogger().handlers = [logging.StreamHandler()]  # stdout belongs to the rehearsal's lines

@@ -460,9 +460,9 @@ class Task(Frozen, frozen=True):
 class Inbound(Frozen, frozen=True):
     """A message from a phone, kept as it came before a word of it is read. `sid` is the provider's id: one is one."""
 
-    sid: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9]{1,64}$")]
+    sid: Id
     clinic_id: Id
-    sender: E164
+    sender: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]  # a number, or a short code or name
     body: str
     received_at: Aware
     opt_out_type: str | None = None  # STOP, START or HELP: Twilio has answered already
@@ -473,6 +473,7 @@ class Inbound(Frozen, frozen=True):
     intent: str | None = None
     score: int | None = None
     answer: str | None = None  # the key of the reply we gave, such as reply_confirm
+    answer_language: Language | None = None
 
 
 class Instrument(StrEnum):
@@ -484,7 +485,7 @@ class Instrument(StrEnum):
 
 
 class CheckIn(Frozen, frozen=True):
-    """One answered check-in. `items` are the single answers (None: not answered); never totalled when one is missing."""
+    """One answered check-in. `items` are the single answers, None where one was left out; then there is no `score`."""
 
     asked_at: Aware
     answered_at: Aware

@@ -106,12 +106,14 @@ def receive(desk: Desk, inbound: Inbound, now: datetime) -> Reply | None:
             intent=str(heard.intent),
             score=heard.understood.score,
             answer=reply.key if reply else None,
+            answer_language=reply.rendered.language if reply else None,
         )
     )
     desk.journal(
         "received",
         at=inbound.received_at,
         clinic=clinic.id,
+        sid=inbound.sid,
         patient=patient.id if patient else None,
         level=str(heard.understood.level),
         intent=str(heard.intent),
