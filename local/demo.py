@@ -14,7 +14,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 import jinja2
@@ -24,8 +24,10 @@ from rich.table import Table
 
 from local import sample
 from local.stage import Stage
+from reminders import receiving
 from reminders.errors import ReminderError
-from reminders.model import Channel, Entry, Patient, Reason, Session, Shift, State
+from reminders.model import Channel, Entry, Patient, Reason, Session, Shift, State, Task
+from reminders.paging import wakes
 from reminders.ports import PatientRef
 
 PAGES = Path(__file__).parent / "pages"
@@ -49,6 +51,27 @@ STEP_WORDS = {
     "cancelled": "visit cancelled",
     "missed": "missed visit",
     "recall": "time for a visit?",
+}
+
+TASK_WORDS = {
+    "ride_unknown": "ask who takes them home",
+    "no_ride": "find a way home",
+    "too_late": "call: no text could come in time",
+    "undeliverable": "call: our message did not arrive",
+    "reschedule": "call to find another time",
+    "call_patient": "call: we cannot text them",
+    "not_home_safe": "call: not heard from since the visit",
+    "low_mood": "call: low mood",
+    "no_answer": "call: check-ins stay unanswered",
+    "in_doubt": "look up whether a message went",
+    "rems_form": "send the monitoring form",
+    "rebook": "find a new time",
+    "review_reply": "read their message",
+    "crisis": "phone them now",
+    "unmarked": "mark the visit: discharged or missed?",
+    "malformed": "mend the booking",
+    "template": "mend a message template",
+    "operator": "tell the operator: sending fails",
 }
 
 
@@ -86,6 +109,20 @@ class Demo:
         upcoming = self.stage.next_at()
         until = {"hour": now + timedelta(hours=1), "day": now + timedelta(days=1)}.get(by, upcoming or now)
         self.stage.run(max(until, now))
+
+    def act(self, path: str, form: Mapping[str, str]) -> bool:
+        """What a button on the page does; False if there is no such button."""
+        if path == "/clock":
+            self.wind(form.get("by", "next"))
+        elif path == "/reply":
+            self.stage.reply(sample.SAMPLE_CLINIC, form.get("from", ""), form.get("text", ""))
+            self.stage.run(self.stage.now)
+        elif path == "/acknowledge":
+            by = sample.SAMPLE_CLINIC.on_call[0].name
+            receiving.acknowledge_all(self.stage.desk, self.ref(form.get("patient", "")), by, self.stage.now)
+        else:
+            return False
+        return True
 
     def _overwrite(self, session_id: str, changes: dict[str, object]) -> None:
         ref = self.ref("p" + session_id[1:])
@@ -177,9 +214,9 @@ def serve(console: Console, demo: Demo, port: int) -> None:
             with demo.lock:
                 return pages.get_template("demo.html.j2").render(view(demo)).encode()
 
-        def wind(self, by: str) -> None:
+        def act(self, path: str, form: Mapping[str, str]) -> bool:
             with demo.lock:
-                demo.wind(by)
+                return demo.act(path, form)
 
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), Pages)
@@ -200,6 +237,7 @@ def view(demo: Demo) -> dict[str, Any]:
     now = demo.stage.now
     upcoming = demo.stage.next_at()
     lines = demo.lines()
+    waiting = demo.stage.store.open_tasks(sample.SAMPLE_CLINIC.id)
     today = [line for line in lines if line[0].astimezone(here).date() == now.astimezone(here).date()]
     not_sent = [line for line in today if line[3].state is State.SKIPPED]
     return {
@@ -212,9 +250,11 @@ def view(demo: Demo) -> dict[str, Any]:
             {"count": sum(1 for line in today if line[3].state is State.SENT), "what": "sent today"},
             {"count": sum(1 for line in today if line[3].shift is Shift.EARLIER), "what": "moved earlier"},
             {"count": len(not_sent), "what": "not sent, each with a reason"},
-            {"count": len(demo.tasks), "what": "tasks for people"},
+            {"count": len(waiting), "what": "tasks for people"},
         ],
         "phones": [_phone(demo, patient, lines) for patient in sample.patients()],
+        "tasks": [_task(task) for task in waiting],
+        "alarms": [_alarm(task) for task in waiting if wakes(task)],
         "ledger": [_row(line, here) for line in reversed(lines)],
     }
 
@@ -232,6 +272,21 @@ def _row(line: tuple[datetime, Patient, Session, Entry], here: ZoneInfo) -> dict
     }
 
 
+def _name(patient_id: str | None) -> str:
+    names = {patient.id: patient.first_name for patient in sample.patients()}
+    return names.get(patient_id or "", "A number we do not know")
+
+
+def _task(task: Task) -> dict[str, str]:
+    what = TASK_WORDS.get(task.kind, task.kind.replace("_", " "))
+    return {"who": _name(task.patient_id), "what": what, "urgency": str(task.urgency)}
+
+
+def _alarm(task: Task) -> dict[str, str]:
+    by = sample.SAMPLE_CLINIC.on_call[0].name
+    return {"who": _name(task.patient_id), "patient": task.patient_id or "", "woken": f"{task.attempt}×", "by": by}
+
+
 def _phone(demo: Demo, patient: Patient, lines: list[tuple[datetime, Patient, Session, Entry]]) -> dict[str, Any]:
     zone = ZoneInfo(patient.time_zone)
     session = (
@@ -239,17 +294,34 @@ def _phone(demo: Demo, patient: Patient, lines: list[tuple[datetime, Patient, Se
         if any(line[1].id == patient.id for line in lines)
         else None
     )
-    messages = [
-        {
-            "side": "in",
-            "channel": accepted.channel,
-            "subject": accepted.subject,
-            "body": accepted.body,
-            "at": f"{accepted.at.astimezone(zone):%a %-I:%M %p}",
-            "note": "email" if accepted.channel is Channel.EMAIL else "",
-        }
+    messages: list[tuple[datetime, dict[str, Any]]] = [
+        (
+            known.received_at,
+            {
+                "side": "out",
+                "channel": Channel.SMS,
+                "subject": None,
+                "body": known.body,
+                "at": f"{known.received_at.astimezone(zone):%a %-I:%M %p}",
+                "note": f"read as {(known.intent or 'unread').replace('_', ' ')}, {known.level or 'waiting'}",
+            },
+        )
+        for known in demo.stage.store.inbound_since(patient.clinic_id, patient.phone or "", sample.OPENED)
+    ]
+    messages += [
+        (
+            accepted.at,
+            {
+                "side": "in",
+                "channel": accepted.channel,
+                "subject": accepted.subject,
+                "body": accepted.body,
+                "at": f"{accepted.at.astimezone(zone):%a %-I:%M %p}",
+                "note": "email" if accepted.channel is Channel.EMAIL else "",
+            },
+        )
         for accepted in demo.stage.sandbox.log
-        if accepted.tags.get("patient") == patient.id
+        if accepted.to in (patient.phone, patient.email)
     ]
     city = patient.time_zone.rpartition("/")[2].replace("_", " ")
     return {
@@ -257,15 +329,17 @@ def _phone(demo: Demo, patient: Patient, lines: list[tuple[datetime, Patient, Se
         "language": patient.language,
         "what": f"{session.kind.replace('_', ' ')} · {city}" if session else city,
         "time": f"{demo.stage.now.astimezone(zone):%-I:%M %p}",
-        "messages": messages,
+        "messages": [message for _, message in sorted(messages, key=lambda item: item[0])],
+        "id": patient.id,
+        "number": patient.phone,
     }
 
 
 class _Pages(BaseHTTPRequestHandler):
-    """GET / shows, POST /clock acts; nothing else exists."""
+    """GET / shows, POST acts; nothing else exists."""
 
     show: Callable[[], bytes]
-    wind: Callable[[str], None]
+    act: Callable[[str, Mapping[str, str]], bool]
 
     def do_GET(self) -> None:
         if self.path == "/":
@@ -277,11 +351,10 @@ class _Pages(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         size = min(int(self.headers.get("Content-Length") or 0), LONGEST_FORM)
-        form = parse_qs(self.rfile.read(size).decode("utf-8", errors="replace"))
-        if self.path != "/clock":
+        form = dict(parse_qsl(self.rfile.read(size).decode("utf-8", errors="replace")))
+        if not self.act(self.path, form):
             self._answer(HTTPStatus.NOT_FOUND, b"There is no such page.", "text/plain")
             return
-        self.wind(form.get("by", ["next"])[0])
         self.send_response(HTTPStatus.SEE_OTHER)
         self.send_header("Location", "/")
         self.send_header("Content-Length", "0")
