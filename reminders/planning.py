@@ -147,7 +147,7 @@ def _belongs(chart: Chart, session: Session, ledger: Ledger, step: Step) -> bool
         case None:
             return True
         case Condition.FIRST_SESSION:
-            return not chart.patient.experienced and not any(
+            return not (chart.patient.experienced or _explained(chart, session, step)) and not any(
                 other.kind.treatment
                 and (other.status is SessionStatus.DISCHARGED or _sooner(other, session))
                 and other.status not in (SessionStatus.CANCELLED, SessionStatus.NO_SHOW)
@@ -166,6 +166,17 @@ def _belongs(chart: Chart, session: Session, ledger: Ledger, step: Step) -> bool
             return ledger.home_safe_at is None
         case Condition.STILL_BOOKED:
             return ledger.status is SessionStatus.BOOKED
+
+
+def _explained(chart: Chart, session: Session, step: Step) -> bool:
+    """The patient has had this text already, for another visit or another start of this one."""
+    return any(
+        entry.step == step.key
+        and entry.state in (State.CLAIMED, State.SENT, State.IN_DOUBT)
+        and (ledger.session_id, entry.start) != (session.id, session.starts_at)
+        for ledger in chart.ledgers.values()
+        for entry in ledger.entries.values()
+    )
 
 
 def _sooner(one: Session, other: Session) -> bool:

@@ -19,6 +19,7 @@ from reminders.desk import Desk
 from reminders.errors import BadTemplate, Unavailable
 from reminders.messages import context, render
 from reminders.model import (
+    Anchor,
     Channel,
     Chart,
     Clinic,
@@ -29,11 +30,13 @@ from reminders.model import (
     Permission,
     PermissionState,
     Rendered,
+    Session,
     SessionStatus,
     State,
     Task,
     TaskKind,
 )
+from reminders.planning import told_of
 from reminders.ports import LedgerRecord, LedgerWrite, PatientRef, Queue, RawChart, Store, Turn
 
 AHEAD = timedelta(minutes=1)  # dispatch runs every minute and looks one minute ahead
@@ -256,7 +259,8 @@ def _render(desk: Desk, job: _Job, now: datetime) -> None:
         entry = send.entry
         channel = entry.channel or Channel.SMS
         versions = desk.catalogue.versions(entry.step, job.chart.patient.language, channel)
-        words = context(job.chart, send.session, entry.step, now, ride=send.ledger.ride, sessions=entry.sessions)
+        visit = _as_told(send)
+        words = context(job.chart, visit, entry.step, now, ride=send.ledger.ride, sessions=entry.sessions)
         broken: Sequence[str]
         try:
             rendered, broken = render(versions, words)
@@ -279,6 +283,12 @@ def _render(desk: Desk, job: _Job, now: datetime) -> None:
         )
         job.decision.entries[send.session.id][entry.key] = claimed
         job.ready.append((replace(send, entry=claimed), rendered))
+
+
+def _as_told(send: Send) -> Session:
+    """A cancellation names the visit as the patient knows it, not a move that nobody told them of."""
+    told = told_of(send.ledger) if send.step.anchor is Anchor.CANCELLED else None
+    return msgspec.structs.replace(send.session, starts_at=told) if told else send.session
 
 
 def _calendar(clinic: Clinic, send: Send, now: datetime) -> str:
@@ -449,6 +459,8 @@ def _note_entries(desk: Desk, chart: Chart, session_id: str, entries: Iterable[E
     for entry in entries:
         if entry.state in (State.CLAIMED, State.OPENED):
             continue
+        if entry.state is State.FAILED and entry.task is not None:
+            continue  # said when it failed; now a person knows of it
         refused = entry.state is State.FAILED and entry.reason is not None
         desk.journal(
             "skipped" if refused else str(entry.state),
