@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from moto import mock_aws
-from moto.dynamodb.models.table import StreamShard
+
+from local import lean_moto
 
 REGION = "us-west-2"
 _NO_ACCOUNT = {
@@ -24,16 +23,6 @@ _NO_ACCOUNT = {
 def embedded_aws() -> Iterator[None]:
     """Every AWS client made inside talks to moto."""
     os.environ.update(_NO_ACCOUNT)
-    # Before each transaction moto copies the whole table, with every record its stream ever held, to be able to go
-    # back. The records never change, so the list of them is copy enough; without this a day takes minutes.
-    StreamShard.__deepcopy__ = _copy_of_stream  # type: ignore[attr-defined]
+    lean_moto.install()
     with mock_aws():
         yield
-
-
-def _copy_of_stream(shard: StreamShard, memo: dict[int, Any]) -> StreamShard:
-    kept = copy.copy(shard)
-    memo[id(shard)] = kept
-    kept.table = copy.deepcopy(shard.table, memo)
-    kept.items = list(shard.items)
-    return kept
