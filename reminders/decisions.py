@@ -638,7 +638,7 @@ class _Deciding:
         self._set(planned.session.id, entry)
 
     def _silence(self) -> None:
-        """Two check-ins in a row without an answer. A later silence of one session takes the line of an earlier one; each
+        """Two check-ins in a row without an answer. A later silence of one session takes an earlier one's line; each
         has a task of its own, named after its check-in."""
         found = silence.silent(self.chart, self.cadences, self.now)
         if found.wake is not None:
