@@ -92,6 +92,7 @@ _ORDER = (
     Intent.CONFIRM,
     Intent.HELP,
 )
+_MOST_WORDS = 30  # a longer text is never only a code, whatever its words
 _DENIABLE = frozenset(_ORDER) - {Intent.NO_RIDE, Intent.WRONG_NUMBER, Intent.HELP}
 _REACTIONS = re.compile(
     r"^[\W_]*(?:liked|loved|disliked|laughed at|emphasi[sz]ed|questioned|reacted \S{1,12} to|removed an? \w+ from|"
@@ -193,7 +194,7 @@ def _intents(text: str, expecting: Expecting | None) -> dict[Intent, _Reading]:
         for entry, span in hits:
             covered |= _bits(span) if entry.clean else 0
         sure = any(entry.clean for entry, _ in hits) and all(_settled(entry, expecting, text) for entry, _ in hits)
-        clean = sure and not everything & ~covered and not _asks(text)
+        clean = sure and not everything & ~covered and not _asks(text) and len(reading.words) <= _MOST_WORDS
         found[intent] = _Reading(intent, clean, tuple(dict.fromkeys(entry.id for entry, _ in hits)))
     return found
 

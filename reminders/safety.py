@@ -89,15 +89,22 @@ class _Guards:
                 return self._denied_after(span)
             at -= 1
             spellings = self._reading.words[at]
-            if not self._words.negations.isdisjoint(spellings):
+            if not self._words.negations.isdisjoint(spellings) or self._stopped(at):
                 return self._holds(at, span)
             if self._between.isdisjoint(spellings):
                 return self._denied_after(span)
         return self._denied_after(span)
 
+    def _stopped(self, at: int) -> bool:
+        """'I stopped wanting to die', but not 'I never stopped'."""
+        denied = not self._words.negations.isdisjoint(self._reading.words[at - 1])
+        return not denied and any(at == stopped.start for stopped in self._spans.get("stopped", ()))
+
     def _denied_after(self, span: Span) -> bool:
-        """'Suicidal? No.' at the very end of a message."""
+        """'Suicidal? No.' at the very end of a message, or 'the dark thoughts are gone'."""
         words = self._reading.words
+        if any(span.end - 1 <= faded.start <= span.end + 1 for faded in self._spans.get("faded", ())):
+            return True
         tail = [w[0] for w in words[span.end : span.end + 2]]
         return len(tail) == 2 and tail[0] in {"no", "none", "never", "nope", "not", "nunca"} and tail[1] == ">"
 
@@ -130,7 +137,7 @@ class _Guards:
         gap = range(past.end, span.start)
         if any(self._reading.bit(self._reading.hard, at) for at in (*gap, span.start)):
             return True
-        allowed = self._between | {"i", "he", "she", "me", "yo"}
+        allowed = self._between | self._words.classes["told"]
         return len(gap) > _NEAR or any(allowed.isdisjoint(self._reading.words[at]) for at in gap)
 
     def _hypothetical(self, span: Span) -> bool:
