@@ -1,4 +1,4 @@
-"""A template that fails when it is needed costs nobody their reminder: the last good version goes, and a person is told."""
+"""A template that fails when it is needed costs nobody their reminder: the last good one goes, and a person is told."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,9 +11,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from reminders.model import Channel, Kind, PatientStatus, Permission, PermissionState, Reason, SessionStatus, Shift
+from reminders.model import (
+    Channel,
+    Clinic,
+    Kind,
+    Patient,
+    PatientStatus,
+    Permission,
+    PermissionState,
+    Reason,
+    SessionStatus,
+    Shift,
+)
 from tests.builders import a_clinic, a_patient, a_session
-from tests.unit.simulation import CADENCES, Course, of_patient, play, sms, status
+from tests.unit.simulation import CADENCES, Change, Course, of_patient, play, sms, status
 
 LA = ZoneInfo("America/Los_Angeles")
 HONOLULU = ZoneInfo("Pacific/Honolulu")
@@ -31,11 +43,22 @@ SMS_ONLY = {Channel.SMS: Permission(state=PermissionState.GRANTED)}
 ANA = a_patient(consent=SMS_ONLY, experienced=True)
 
 
-def one(start: str, booked: str, *, changes: list = (), patient=ANA, clinic=None, kind=Kind.IV, days=50) -> Course:  # type: ignore[no-untyped-def, type-arg, assignment]
+Changes = Sequence[tuple[datetime, Change]]
+
+
+def one(
+    start: str,
+    booked: str,
+    *,
+    changes: Changes = (),
+    patient: Patient = ANA,
+    clinic: Clinic | None = None,
+    kind: Kind = Kind.IV,
+) -> Course:
+    """One session, from its booking until well after it."""
     session = a_session(starts_at=la(start), booked_at=la(booked), kind=kind)
-    return play(
-        clinic or a_clinic(), patient, [session], starts=la(booked), ends=la(start) + timedelta(days=days), changes=changes
-    )
+    ends = la(start) + timedelta(days=50)
+    return play(clinic or a_clinic(), patient, [session], starts=la(booked), ends=ends, changes=changes)
 
 
 def test_a_week_ahead_each_reminder_goes_once_at_its_own_moment() -> None:
@@ -171,7 +194,7 @@ def test_a_missed_visit_is_a_neutral_text_and_a_rebooking_task_and_no_aftercare(
     assert "unmarked" not in course.task_kinds()
 
 
-def discharged(at: str) -> list:  # type: ignore[type-arg]
+def discharged(at: str) -> Changes:
     return [(la(at), status("s1", status=SessionStatus.DISCHARGED, status_at=la(at)))]
 
 
@@ -217,7 +240,9 @@ def test_the_home_safe_question_never_comes_after_ten(at: str, expected: str | N
         (replace(ANA, status=PatientStatus.DECEASED), Reason.INACTIVE, 0),
     ],
 )
-def test_whoever_may_or_can_not_be_written_to_is_not_and_safety_goes_to_a_person(patient, reason, tasks) -> None:  # type: ignore[no-untyped-def]
+def test_whoever_can_not_be_written_to_is_not_and_safety_goes_to_a_person(
+    patient: Patient, reason: Reason, tasks: int
+) -> None:
     course = one("2026-03-12T13:00", "2026-03-02T09:00", patient=patient)
     assert course.steps() == []
     assert course.why("day_before") is reason
@@ -249,7 +274,7 @@ def test_a_spravato_session_leaves_a_form_due_in_seven_days() -> None:
     assert form.due_at - form.opened_at == timedelta(days=7)
 
 
-def induction(clinic=None, starts: str = "2026-03-02T09:00", hour: int = 10) -> Course:  # type: ignore[no-untyped-def]
+def induction(starts: str = "2026-03-02T09:00", hour: int = 10) -> Course:
     """Three sessions a week for two weeks, each discharged."""
     first = date.fromisoformat(starts[:10]) + timedelta(days=7)
     days = [first + timedelta(days=offset) for offset in (0, 2, 4, 7, 9, 11)]
@@ -263,7 +288,12 @@ def induction(clinic=None, starts: str = "2026-03-02T09:00", hour: int = 10) -> 
         for at in [session.starts_at + timedelta(minutes=90)]
     ]
     return play(
-        clinic or a_clinic(), ANA, sessions, starts=la(starts), ends=la(f"{days[-1]}T10:00") + timedelta(days=20), changes=changes
+        a_clinic(),
+        ANA,
+        sessions,
+        starts=la(starts),
+        ends=la(f"{days[-1]}T10:00") + timedelta(days=20),
+        changes=changes,
     )
 
 
@@ -307,7 +337,9 @@ def test_the_invariants_hold_in_an_induction() -> None:
 
 
 ZONES = ("America/Los_Angeles", "America/Phoenix", "Pacific/Honolulu", "America/New_York", "Pacific/Guam")
-DAYS = st.integers(min_value=0, max_value=280).map(lambda days: datetime(2026, 2, 20, tzinfo=UTC) + timedelta(days=days))
+DAYS = st.integers(min_value=0, max_value=280).map(
+    lambda days: datetime(2026, 2, 20, tzinfo=UTC) + timedelta(days=days)
+)
 
 
 @st.composite
