@@ -55,13 +55,13 @@ _PHQ9_ITEMS = (
 )
 
 SCALES = {
-    Instrument.MOOD: Scale(Instrument.MOOD, version="1", items=1, top=10),
+    Instrument.MOOD: Scale(Instrument.MOOD, version="mood-1", items=1, top=10),
     Instrument.PHQ2: Scale(
-        Instrument.PHQ2, version="1", items=2, top=3, total_code="55758-7", item_codes=_PHQ9_ITEMS[:2]
+        Instrument.PHQ2, version="phq2-1", items=2, top=3, total_code="55758-7", item_codes=_PHQ9_ITEMS[:2]
     ),
     Instrument.PHQ9: Scale(
         Instrument.PHQ9,
-        version="1",
+        version="phq9-1",
         items=9,
         top=3,
         total_code="44261-6",
