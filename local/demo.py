@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
-from local import sample
+from local import progress, sample
 from local.stage import Stage
 from reminders import receiving
 from reminders.errors import ReminderError
@@ -83,9 +83,11 @@ class Demo:
         self.tasks: list[Mapping[str, object]] = []
         self.receipts: list[Mapping[str, object]] = []
         self.lock = threading.Lock()
+        self.watch: Callable[[object], None] = lambda _now: None  # is told how late it is
 
     def hear(self, event: str, facts: Mapping[str, object]) -> None:
         """The journal's listener."""
+        self.watch(facts.get("at"))
         if event == "task":
             self.tasks.append(facts)
 
@@ -169,9 +171,10 @@ def run(*, once: bool, port: int) -> None:
     demo: Demo
     with Stage(sample.OPENED, lambda event, facts: demo.hear(event, facts)) as stage:
         demo = Demo(stage)
-        with console.status("The sample clinic's days before this morning …"):
+        end = NOON if once else SHOWN_AT
+        with progress.until(sample.OPENED, end, "the sample clinic's days so far") as demo.watch:
             demo.open()
-            stage.run(NOON if once else SHOWN_AT)
+            stage.run(end)
         print_ledger(console, demo)
         if not once:
             serve(console, demo, port)

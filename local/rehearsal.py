@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
+from local import progress
 from local import scenario as scenarios
 from local.provider_messages import Accepted
 from local.scenario import Scenario
@@ -38,10 +39,10 @@ SHOWN: dict[str, tuple[str, ...]] = {
 }
 
 
-def rehearse(scenario: Scenario) -> list[Line]:
-    """Every line of the rehearsal, in time order."""
+def rehearse(scenario: Scenario, watch: Callable[[object], None] = lambda _now: None) -> list[Line]:
+    """Every line of the rehearsal, in time order; `watch` is told how late it is."""
     lines: list[Line] = []
-    with Stage(scenario.starts, _collector(lines)) as stage:
+    with Stage(scenario.starts, _collector(lines, watch)) as stage:
         stage.store.put_clinic(scenario.the_clinic())
         for patient in scenario.the_patients():
             stage.store.put_patient(patient)
@@ -58,7 +59,8 @@ def rehearse(scenario: Scenario) -> list[Line]:
 
 def show(scenario: Scenario, *, as_json: bool) -> None:
     """Rehearse and print: JSON lines, or a table for people."""
-    lines = rehearse(scenario)
+    with progress.until(scenario.starts, scenario.ends, "rehearsing") as watch:
+        lines = rehearse(scenario, watch)
     if as_json:
         for line in lines:
             click.echo(json.dumps(line, ensure_ascii=False))
@@ -107,8 +109,9 @@ def sent_line(stage: Stage, accepted: Accepted) -> Line:
     return line
 
 
-def _collector(lines: list[Line]) -> Callable[[str, Mapping[str, object]], None]:
+def _collector(lines: list[Line], watch: Callable[[object], None]) -> Callable[[str, Mapping[str, object]], None]:
     def told(event: str, facts: Mapping[str, object]) -> None:
+        watch(facts.get("at"))
         if event not in SHOWN:
             return
         at = facts["at"]
