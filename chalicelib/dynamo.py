@@ -1,118 +1,40 @@
-"""The store: one DynamoDB table (docs/data-contract.md has its design). Nothing here ever scans."""
+"""The store: one DynamoDB table (docs/data-contract.md has its design)."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-
-from botocore.exceptions import ClientError
 
 from chalicelib import dynamo_items as items
+from chalicelib.dynamo_answers import Answers
 from chalicelib.dynamo_charts import chart_of
-from chalicelib.dynamo_items import Item, Key
-from chalicelib.dynamo_transactions import BUSY, NO_ANSWER, take
-from chalicelib.dynamo_writes import Change, bundle_of_record, bundles_of_writes, put_once, receipt_change
+from chalicelib.dynamo_people import People
+from chalicelib.dynamo_table import answering
+from chalicelib.dynamo_tasks import Tasks
+from chalicelib.dynamo_transactions import take
+from chalicelib.dynamo_writes import Change, bundle_of_record, bundles_of_writes, receipt_change
 from reminders.errors import BadInput, Unavailable
-from reminders.model import Chart, Clinic, Patient, Receipt, Ride, Session, Task
+from reminders.model import Chart, Receipt, Session
 from reminders.ports import Due, LedgerRecord, LedgerWrite, PatientRef, RawChart
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
-MOST_KEYS = 100  # of one BatchGetItem
-BATCH_TRIES = 6
-CHANGE_TRIES = 5
-
-_Given = ParamSpec("_Given")
-_Answer = TypeVar("_Answer")
-
-
-def _answering(method: Callable[_Given, _Answer]) -> Callable[_Given, _Answer]:
-    """A table that does not answer, or is too busy, is Unavailable; what botocore says may quote an item."""
-
-    @wraps(method)
-    def call(*given: _Given.args, **named: _Given.kwargs) -> _Answer:
-        try:
-            return method(*given, **named)
-        except NO_ANSWER:
-            raise Unavailable("the table does not answer") from None
-        except ClientError as error:
-            if error.response["Error"]["Code"] in BUSY:
-                raise Unavailable("the table is too busy") from None
-            raise
-
-    return call
-
-
-class DynamoStore:
-    """`reminders.ports.Store` over one table.
-
-    `shards`: into how many partitions the due index is split; all processes of one deployment use the same number.
-    """
-
-    def __init__(self, client: DynamoDBClient, table: str, shards: int) -> None:
-        self._client = client
-        self._table = table
-        self._shards = shards
-        self._chart_names = {f"#n{position}": name for position, name in enumerate(items.CHART_FIELDS)}
+class DynamoStore(People, Tasks, Answers):
+    """`reminders.ports.Store` over one table; here are sessions, their ledgers and what is due."""
 
     # --- single items -------------------------------------------------------------------------------
 
-    @_answering
-    def clinic(self, clinic_id: str) -> Clinic | None:
-        """Raises BadInput when the item is malformed."""
-        item = self._get(items.clinic_key(clinic_id))
-        return items.read_clinic(item) if item else None
-
-    @_answering
-    def put_clinic(self, clinic: Clinic) -> None:
-        """Raises BadInput for a time zone that does not exist."""
-        self._client.put_item(TableName=self._table, Item=items.clinic_item(items.with_zone(clinic)))
-
-    @_answering
-    def patient(self, ref: PatientRef) -> Patient | None:
-        """Raises BadInput when the item is malformed."""
-        item = self._get(items.patient_key(ref))
-        return items.read_patient(item) if item else None
-
-    @_answering
-    def put_patient(self, patient: Patient) -> None:
-        """All of the patient's own fields; the list of live sessions stays. Raises BadInput for a wrong time zone."""
-        self._update(_patient_change(patient))
-
-    @_answering
-    def change_patient(self, ref: PatientRef, change: Callable[[Patient], Patient]) -> Patient | None:
-        """Change the patient as they are now, again if somebody else did meanwhile: no STOP is ever overwritten.
-
-        Raises BadInput when the item is malformed or made so, Unavailable when others never let go.
-        """
-        for _ in range(CHANGE_TRIES):
-            item = self._get(items.patient_key(ref))
-            if item is None:
-                return None
-            changed = change(items.read_patient(item))
-            update = _patient_change(changed)
-            update.require_there()
-            update.require_version(items.version_of(item))
-            if self._update(update):
-                return changed
-        raise Unavailable("this patient keeps being changed by others")
-
-    @_answering
+    @answering
     def session(self, ref: PatientRef, session_id: str) -> Session | None:
         """Raises BadInput when the item is malformed."""
         item = self._get(items.session_key(ref, session_id))
         return items.read_session(item) if item else None
 
-    @_answering
+    @answering
     def put_session(self, session: Session) -> None:
         """Overwrites the whole item, as a booking system does."""
         self._client.put_item(TableName=self._table, Item=items.session_item(session))
 
-    @_answering
+    @answering
     def body(self, ref: PatientRef, session_id: str, entry: str) -> str | None:
         """The text of one entry as it was (to be) sent."""
         item = self._client.get_item(
@@ -124,20 +46,9 @@ class DynamoStore:
         ).get("Item", {})
         return item["bodies"]["M"][entry]["S"] if "bodies" in item else None
 
-    def _get(self, key: Key) -> Item | None:
-        return self._client.get_item(TableName=self._table, Key=items.named(key), ConsistentRead=True).get("Item")
-
-    def _update(self, change: Change) -> bool:
-        """False when a condition does not hold."""
-        try:
-            self._client.update_item(**change.arguments(self._table))
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
-
     # --- what is due --------------------------------------------------------------------------------
 
-    @_answering
+    @answering
     def due(self, before: datetime) -> list[Due]:
         """All whose `next_due_at` is before `before`, earliest first."""
         found = [
@@ -151,7 +62,7 @@ class DynamoStore:
         ]
         return sorted(found, key=lambda due: due.at)
 
-    @_answering
+    @answering
     def earliest_due(self) -> datetime | None:
         firsts = [
             items.moment(item["next_due_at"]["S"])
@@ -166,14 +77,9 @@ class DynamoStore:
         ]
         return min(firsts, default=None)
 
-    def _query(self, **asked: Any) -> Iterator[Item]:
-        """Every page."""
-        for page in self._client.get_paginator("query").paginate(TableName=self._table, **asked):
-            yield from page["Items"]
-
     # --- charts -------------------------------------------------------------------------------------
 
-    @_answering
+    @answering
     def charts(self, refs: Sequence[PatientRef]) -> dict[PatientRef, Chart]:
         """Patients and clinics in one read, their live sessions and ledgers in another, 100 items a call.
 
@@ -193,8 +99,7 @@ class DynamoStore:
                 for session_id in session_ids
                 for key in (items.session_key, items.ledger_key)
             ],
-            ProjectionExpression=", ".join(self._chart_names),
-            ExpressionAttributeNames=self._chart_names,
+            **items.CHART_PROJECTION,
         )
         charts = {}
         for ref in wanted:
@@ -210,7 +115,7 @@ class DynamoStore:
                     continue  # adoption reads the same items and has said what is wrong with them
         return charts
 
-    @_answering
+    @answering
     def whole_chart(self, ref: PatientRef) -> RawChart:
         """One patient's partition, in key order: ledgers, the patient, sessions. Tasks are not read."""
         found = {
@@ -244,31 +149,9 @@ class DynamoStore:
             return RawChart(chart=None, malformed=dict.fromkeys(session_ids, str(error)))
         return RawChart(chart=chart, malformed=malformed, live=tuple(items.live_of(patient)))
 
-    def _batch(self, keys: list[Key], **projection: Any) -> dict[Key, Item]:
-        """Many items, consistently; those that are not there are missing from the answer."""
-        found: dict[Key, Item] = {}
-        for start in range(0, len(keys), MOST_KEYS):
-            asked: dict[str, Any] = {
-                self._table: {
-                    "Keys": [items.named(key) for key in keys[start : start + MOST_KEYS]],
-                    "ConsistentRead": True,
-                    **projection,
-                }
-            }
-            for attempt in range(BATCH_TRIES):
-                answer = self._client.batch_get_item(RequestItems=asked)
-                found |= {items.key_of(item): item for item in answer["Responses"].get(self._table, ())}
-                asked = dict(answer.get("UnprocessedKeys", {}))
-                if not asked:
-                    break
-                time.sleep(0.02 * 2**attempt)
-            else:
-                raise Unavailable("the table leaves keys unread")
-        return found
-
     # --- claims and what came of them ---------------------------------------------------------------
 
-    @_answering
+    @answering
     def set_live(self, ref: PatientRef, session_ids: Iterable[str], expected_version: int) -> bool:
         """Which sessions `charts` reads; raises the patient's version. False if the version has moved on."""
         change = Change(items.patient_key(ref))
@@ -282,7 +165,7 @@ class DynamoStore:
             change.remove("live")
         return self._update(change)
 
-    @_answering
+    @answering
     def commit(self, writes: Sequence[LedgerWrite]) -> set[str]:
         """Take each write atomically, many in one call; returns ids of sessions of which nothing was written.
 
@@ -291,7 +174,7 @@ class DynamoStore:
         lost = take(self._client, bundles_of_writes(self._table, writes, self._shards))
         return {write.ledger.session_id for bundle in lost for write in bundle.label}
 
-    @_answering
+    @answering
     def record(self, records: Sequence[LedgerRecord]) -> None:
         """Keep what the provider answered, whatever else has happened. Raises Unavailable if any could not be kept."""
         as_claimed = [bundle_of_record(self._table, record, self._shards, as_claimed=True) for record in records]
@@ -301,7 +184,7 @@ class DynamoStore:
         if lost:
             raise Unavailable(f"{len(lost)} of {len(records)} answers of the provider could not be kept")
 
-    @_answering
+    @answering
     def receipt(
         self,
         ref: PatientRef,
@@ -329,50 +212,3 @@ class DynamoStore:
             if self._update(change):
                 return True
         return False
-
-    @_answering
-    def set_ride(self, ref: PatientRef, session_id: str, ride: Ride) -> None:
-        """Raises BadInput for a session that has no ledger (yet)."""
-        change = Change(items.ledger_key(ref, session_id))
-        change.require_there()
-        change.set(items.stored(ride), "ride")
-        change.raise_version()
-        if not self._update(change):
-            raise BadInput("session_id", "is not known here")
-
-    # --- lists --------------------------------------------------------------------------------------
-
-    @_answering
-    def open_task(self, task: Task) -> bool:
-        """True if it was not there yet."""
-        try:
-            self._client.put_item(**put_once(self._table, items.task_item(task)))
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
-
-    @_answering
-    def open_tasks(self, clinic_id: str) -> list[Task]:
-        """The most urgent first, then the earliest due. The list comes through an index and may lag by moments."""
-        keys = [
-            items.key_of(item)
-            for item in self._query(
-                IndexName="listing",
-                KeyConditionExpression="listing = :listing",
-                ExpressionAttributeValues={":listing": {"S": items.tasks_listing(clinic_id)}},
-            )
-        ]
-        found = self._batch(keys)
-        tasks = [items.read_task(found[key]) for key in keys if key in found]
-        return [task for task in tasks if task.closed_at is None]
-
-
-def _patient_change(patient: Patient) -> Change:
-    given = items.attributes(items.with_zone(patient), leave_out=("id", "clinic_id"))
-    change = Change(items.patient_key(PatientRef(patient.clinic_id, patient.id)))
-    change.set_all(given)
-    for name in items.PATIENT_FIELDS:
-        if name not in given:
-            change.remove(name)
-    change.raise_version()
-    return change

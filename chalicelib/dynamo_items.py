@@ -33,6 +33,8 @@ SESSION = "SESSION#"
 LEDGER = "LEDGER#"
 TASK = "TASK#"
 CLINIC = "CLINIC"
+REPLY = "REPLY#"
+AT_PHONE = "PATIENT#"  # in a phone's partition: whose it is
 
 PATIENT_FIELDS = tuple(name for name in Patient.__struct_fields__ if name not in ("id", "clinic_id"))
 SESSION_FIELDS = tuple(name for name in Session.__struct_fields__ if name not in ("id", "clinic_id", "patient_id"))
@@ -41,6 +43,10 @@ LEDGER_FIELDS = tuple(name for name in Ledger.__struct_fields__ if name not in (
 LEDGER_STANDING = tuple(name for name in LEDGER_FIELDS if name not in ("version", "next_due_at"))
 # What a chart needs of sessions and ledgers: not the bodies, which are most of a ledger's size.
 CHART_FIELDS = tuple(dict.fromkeys(("pk", "sk", *SESSION_FIELDS, *LEDGER_FIELDS, "entries", "receipts")))
+_CHART_NAMES = {f"#n{position}": name for position, name in enumerate(CHART_FIELDS)}
+CHART_PROJECTION = {"ProjectionExpression": ", ".join(_CHART_NAMES), "ExpressionAttributeNames": _CHART_NAMES}
+_TASK_FIELDS = tuple(name for name in Task.__struct_fields__ if name not in ("id", "clinic_id", "patient_id"))
+TASK_ATTRIBUTES = (*_TASK_FIELDS, "due_shard", "listing", "listing_order")
 
 
 # --- keys -------------------------------------------------------------------------------------------
@@ -67,20 +73,43 @@ def ledger_key(ref: PatientRef, session_id: str) -> Key:
     return partition(ref), LEDGER + session_id
 
 
-def task_key(task: Task) -> Key:
-    return partition(PatientRef(task.clinic_id, task.patient_id or "")), TASK + task.id
+def task_key(ref: PatientRef, task_id: str) -> Key:
+    return partition(ref), TASK + task_id
+
+
+def key_of_task(task: Task) -> Key:
+    return task_key(PatientRef(task.clinic_id, task.patient_id or ""), task.id)
+
+
+def inbound_key(clinic_id: str, sid: str) -> Key:
+    """A partition of its own: what is due, and what a queue message names, must not hold a phone number."""
+    return f"CLINIC#{clinic_id}#{REPLY}{sid}", "REPLY"
+
+
+def phone_partition(clinic_id: str, phone: str) -> str:
+    return f"CLINIC#{clinic_id}#PHONE#{phone}"
+
+
+def phone_key(ref: PatientRef, phone: str) -> Key:
+    return phone_partition(ref.clinic_id, phone), AT_PHONE + ref.patient_id
+
+
+def sender_key(address: str) -> Key:
+    return f"SENDER#{address}", CLINIC
 
 
 def ref_of(pk: str) -> PatientRef:
-    """The way back from a partition key. Ids never contain `#`."""
+    """The way back from a partition key of a clinic's. Ids never contain `#`."""
     _, clinic_id, *rest = pk.split("#")
-    return PatientRef(clinic_id, rest[1] if rest else "")
+    return PatientRef(clinic_id, rest[1] if rest and rest[0] == PATIENT else "")
 
 
 def turn_of(key: Key) -> Turn:
     """What is to be worked on when this item is due: a ledger is part of its patient's messages."""
     pk, sk = key
-    return Turn(ref_of(pk), "" if sk.startswith(LEDGER) else sk)
+    if sk.startswith(LEDGER):
+        return Turn(ref_of(pk))
+    return Turn(ref_of(pk), REPLY + pk.rpartition("#")[2] if sk == "REPLY" else sk)
 
 
 def named(key: Key) -> dict[str, dict[str, str]]:
@@ -230,26 +259,33 @@ def read_session(item: Item) -> Session:
     return convert(ids | fields(item, SESSION_FIELDS), Session)
 
 
-def task_item(task: Task) -> dict[str, Any]:
-    open_ = {} if task.closed_at else task_listing(task)
-    return {**named(task_key(task)), **open_, **attributes(task, leave_out=("clinic_id", "patient_id", "id"))}
+def task_item(task: Task, shards: int) -> dict[str, Any]:
+    return {**named(key_of_task(task)), **task_attributes(task, shards)}
 
 
-def task_listing(task: Task) -> dict[str, Any]:
-    """Open tasks of a clinic, the most urgent first, then the earliest due."""
+def task_attributes(task: Task, shards: int) -> dict[str, Any]:
+    """All but the key. An open task is listed, the most urgent first, then the earliest due; and due, if it wakes."""
+    given = attributes(task, leave_out=("clinic_id", "patient_id", "id", "next_due_at"))
+    if task.closed_at is not None:
+        return given
     rank = list(Urgency).index(task.urgency)
-    return {"listing": {"S": tasks_listing(task.clinic_id)}, "listing_order": {"S": f"{rank}#{stamp(task.due_at)}"}}
+    return {
+        **given,
+        **due_attributes(key_of_task(task)[0], task.next_due_at, shards),
+        "listing": {"S": tasks_listing(task.clinic_id)},
+        "listing_order": {"S": f"{rank}#{stamp(task.due_at)}"},
+    }
 
 
 def read_task(item: Item) -> Task:
+    """Raises BadInput."""
     ref = ref_of(item["pk"]["S"])
     ids = {
         "id": item["sk"]["S"].removeprefix(TASK),
         "clinic_id": ref.clinic_id,
         "patient_id": ref.patient_id or None,
     }
-    names = tuple(name for name in Task.__struct_fields__ if name not in ids)
-    return convert(ids | fields(item, names), Task)
+    return convert(ids | fields(item, _TASK_FIELDS), Task)
 
 
 def tasks_listing(clinic_id: str) -> str:

@@ -24,6 +24,7 @@ from chalicelib.dynamo_items import (
     attributes,
     due_attributes,
     entry_json,
+    key_of_task,
     ledger_key,
     ledger_listing,
     named,
@@ -34,13 +35,13 @@ from chalicelib.dynamo_items import (
     stamp,
     stored,
     task_item,
-    task_key,
 )
 from chalicelib.dynamo_transactions import MOST_ACTIONS, Action, Bundle
 from reminders.model import Chart, Ledger, Receipt, SessionStatus, Task
 from reminders.ports import LedgerRecord, LedgerWrite, PatientRef
 
 NEVER = datetime.max.replace(tzinfo=UTC)
+ONLY_ONCE = {"ConditionExpression": "attribute_not_exists(pk)"}
 
 
 class Change:
@@ -203,7 +204,7 @@ def _bundle(table: str, writes: list[LedgerWrite], group: list[LedgerWrite], sha
         bundle.checks[patient_key(ref)] = _patient_unchanged(table, ref, chart.patient_version)
         if session_id in chart.sessions:
             bundle.checks[session_key(ref, session_id)] = _session_unchanged(table, ref, chart, session_id)
-        bundle.once |= _tasks(table, write.tasks)
+        bundle.once |= _tasks(table, write.tasks, shards)
     for key, check in _siblings_unchanged(table, writes, group).items():
         if len(bundle) < MOST_ACTIONS:
             bundle.checks[key] = check
@@ -225,19 +226,19 @@ def _siblings_unchanged(table: str, writes: list[LedgerWrite], group: list[Ledge
     }
 
 
-def _tasks(table: str, tasks: tuple[Task, ...]) -> dict[Key, Action]:
-    return {task_key(task): {"Put": put_once(table, task_item(task))} for task in tasks}
+def _tasks(table: str, tasks: tuple[Task, ...], shards: int) -> dict[Key, Action]:
+    return {key_of_task(task): {"Put": _put_once(table, task_item(task, shards))} for task in tasks}
 
 
-def put_once(table: str, item: dict[str, Any]) -> dict[str, Any]:
-    return {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+def _put_once(table: str, item: dict[str, Any]) -> dict[str, Any]:
+    return {"TableName": table, "Item": item, **ONLY_ONCE}
 
 
 def _ledger_write(table: str, ref: PatientRef, write: LedgerWrite, shards: int) -> Action:
     standing, ledger = write.replace or write.ledger, write.ledger
     if ledger.version == 0:
         item = new_ledger_item(ref, standing, write.set_entries, write.set_bodies, write.next_due_at, shards)
-        return {"Put": put_once(table, item)}
+        return {"Put": _put_once(table, item)}
     change = Change(ledger_key(ref, ledger.session_id))
     change.require_version(ledger.version)
     change.raise_version()
@@ -250,7 +251,7 @@ def _ledger_write(table: str, ref: PatientRef, write: LedgerWrite, shards: int) 
         change.set({"S": body}, "bodies", key)
     change.due(write.next_due_at, shards)
     if write.replace:
-        _stand_as(change, ref, write.replace)
+        stand_as(change, ref, write.replace)
     return {"Update": change.arguments(table)}
 
 
@@ -265,7 +266,7 @@ def _forget_attempt(change: Change, key: str, provider_ref: str | None) -> None:
         )
 
 
-def _stand_as(change: Change, ref: PatientRef, ledger: Ledger) -> None:
+def stand_as(change: Change, ref: PatientRef, ledger: Ledger) -> None:
     """Everything of the ledger but its entries, as given; what is the default is not stored."""
     given = attributes(ledger, leave_out=("session_id", "entries", "version", "next_due_at"))
     change.set_all(given)
@@ -288,7 +289,9 @@ def bundle_of_record(table: str, record: LedgerRecord, shards: int, as_claimed: 
         change.due(record.next_due_at, shards)
     else:
         change.require_there()
-    return Bundle(label=record, writes={key: {"Update": change.arguments(table)}}, once=_tasks(table, record.tasks))
+    return Bundle(
+        label=record, writes={key: {"Update": change.arguments(table)}}, once=_tasks(table, record.tasks, shards)
+    )
 
 
 # --- receipts ---------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from reminders.model import (
     Outgoing,
     Patient,
     Receipt,
-    Ride,
     Session,
     Task,
 )
@@ -97,7 +96,10 @@ class Store(Protocol):
     """One DynamoDB table. Every read here is consistent unless it goes through an index."""
 
     def clinic(self, clinic_id: str) -> Clinic | None: ...
-    def put_clinic(self, clinic: Clinic) -> None: ...
+    def put_clinic(self, clinic: Clinic) -> None:
+        """Overwrites. Raises BadInput for an `sms_from` that is another clinic's: replies would reach the wrong one."""
+        ...
+
     def patient(self, ref: PatientRef) -> Patient | None: ...
     def put_patient(self, patient: Patient) -> None:
         """Overwrites; what may race with the patient (consent, addresses) goes through `change_patient`."""
@@ -162,7 +164,6 @@ class Store(Protocol):
         """The text of one entry as it was (to be) sent."""
         ...
 
-    def set_ride(self, ref: PatientRef, session_id: str, ride: Ride) -> None: ...
     def open_task(self, task: Task) -> bool:
         """True if it was not there yet."""
         ...
@@ -181,16 +182,16 @@ class Store(Protocol):
         ...
 
     def patients_at(self, clinic_id: str, phone: str) -> list[PatientRef]:
-        """Whose phone this is now; several share one, or nobody has it."""
+        """Whose phone this is now, active or not, by id; several share one, or nobody has it."""
         ...
 
     def keep_inbound(self, inbound: Inbound) -> bool:
         """Keep a message as it came, due again at its `next_due_at` until it is done; False if its sid is known."""
         ...
 
-    def inbound(self, clinic_id: str, phone: str, sid: str) -> Inbound | None: ...
+    def inbound(self, clinic_id: str, sid: str) -> Inbound | None: ...
     def inbound_since(self, clinic_id: str, phone: str, since: datetime) -> list[Inbound]:
-        """What came from this phone, oldest first."""
+        """What came from this phone, oldest first. Comes through an index and may lag by moments."""
         ...
 
     def settle_inbound(self, inbound: Inbound) -> None:
@@ -200,12 +201,13 @@ class Store(Protocol):
     def answer(
         self, ref: PatientRef, session_id: str, change: Callable[[Ledger], Ledger], wake_at: datetime | None
     ) -> Ledger | None:
-        """Change a ledger's standing fields (ride, confirmed_at, home_safe_at, answered) as they are now, raising its
-        version; `wake_at` also makes it due if that is sooner. None if there is no such ledger."""
+        """Change a ledger's fields (ride, confirmed_at, home_safe_at, answered), but not its entries, as they are now,
+        again if somebody else did meanwhile, raising its version; `wake_at` also makes it due if that is sooner.
+        Returns it as changed, None if there is no such ledger. Raises Unavailable when others never let go."""
         ...
 
     def keep_checkin(self, ref: PatientRef, checkin: CheckIn) -> bool:
-        """False if the check-in asked at that time is answered already (it is then overwritten by the newer answer)."""
+        """False if what was asked at that time is answered already; the newer of both answers is kept."""
         ...
 
     def checkins(self, ref: PatientRef) -> list[CheckIn]:

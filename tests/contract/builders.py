@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from chalicelib.dynamo import DynamoStore
-from reminders.model import Channel, Chart, Entry, Ledger, Session, State, Task, TaskKind, Urgency
+from reminders.model import Channel, Chart, Entry, Ledger, Ride, Session, State, Task, TaskKind, Urgency
 from reminders.ports import LedgerRecord, LedgerWrite, PatientRef
 from tests.builders import NOW, a_clinic, a_patient
 
@@ -94,3 +94,8 @@ def ledger_of(store: DynamoStore, session_id: str = "s1", ref: PatientRef = REF)
     chart = store.whole_chart(ref).chart
     assert chart
     return chart.ledgers[session_id]
+
+
+def ride_of(store: DynamoStore, session_id: str, ride: Ride, ref: PatientRef = REF) -> None:
+    """The patient answered who drives."""
+    assert store.answer(ref, session_id, lambda ledger: replace(ledger, ride=ride), None)

@@ -11,7 +11,7 @@ from chalicelib.dynamo import DynamoStore
 from reminders.model import Chart, Ledger, Ride, RideState, SessionStatus, State, TaskKind, Urgency
 from reminders.ports import LedgerWrite, PatientRef
 from tests.builders import NOW, a_clinic, a_patient, a_session
-from tests.contract.builders import HOUR, REF, a_claim, a_task, adopted, an_answer, ledger_of
+from tests.contract.builders import HOUR, REF, a_claim, a_task, adopted, an_answer, ledger_of, ride_of
 
 # --- guards -----------------------------------------------------------------------------------------
 
@@ -41,9 +41,9 @@ CHANGES_BETWEEN: dict[str, Callable[[DynamoStore, Chart], object]] = {
     "session cancelled": lambda store, _: store.put_session(a_session(status=SessionStatus.CANCELLED)),
     "patient changed": lambda store, _: store.put_patient(a_patient(consent={})),
     "live list changed": lambda store, chart: store.set_live(REF, ["s1"], chart.patient_version),
-    "ride confirmed": lambda store, _: store.set_ride(REF, "s1", Ride(state=RideState.CONFIRMED, who="sister")),
+    "ride confirmed": lambda store, _: ride_of(store, "s1", Ride(state=RideState.CONFIRMED, who="sister")),
     "sibling claimed": lambda store, _: store.commit([a_claim(store.charts([REF])[REF], "s2")]),
-    "sibling changed": lambda store, _: store.set_ride(REF, "s2", Ride(state=RideState.NONE)),
+    "sibling changed": lambda store, _: ride_of(store, "s2", Ride(state=RideState.NONE)),
 }
 
 
@@ -163,7 +163,7 @@ def test_one_overtaken_answer_does_not_cost_the_others_their_due_time(store: Dyn
         chart = adopted(store, a_session(id=sid, patient_id=patient_id), patient_id=patient_id)
         claims.append(a_claim(chart, sid))
     store.commit(claims)
-    store.set_ride(REF, "s-p1", Ride(state=RideState.NONE))
+    ride_of(store, "s-p1", Ride(state=RideState.NONE))
     store.record([an_answer(claim) for claim in claims])
     overtaken, other = ledger_of(store, "s-p1"), ledger_of(store, "s-p2", PatientRef("harbor", "p2"))
     assert (overtaken.next_due_at, other.next_due_at) == (NOW + HOUR, NOW + 24 * HOUR)
