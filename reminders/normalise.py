@@ -123,6 +123,16 @@ def respelled(word: str) -> Iterator[str]:
         yield _LONG_RUN.sub(r"\1\1", latin)
 
 
+def as_heard(word: str) -> Iterator[str]:
+    """Spellings of a Spanish word written as it sounds: `bibir`, `estoi`, `arto`, `asiendo`, `kemar`."""
+    soft = word.replace("ke", "que").replace("ki", "qui").replace("k", "c")
+    for heard in (word.replace("b", "v"), word.replace("v", "b"), soft, word.replace("z", "s"), word.replace("s", "c")):
+        yield heard
+        yield "h" + heard
+        if heard.endswith("i"):
+            yield heard[:-1] + "y"
+
+
 def deletions(word: str, most: int) -> set[str]:
     """The word and all that is left of it after dropping up to `most` letters: near spellings share one of these."""
     found = level = {word}

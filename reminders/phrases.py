@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from reminders.normalise import Break, deletions, distance, fold, respelled, tokens, unmasked
+from reminders.normalise import Break, as_heard, deletions, distance, fold, respelled, tokens, unmasked
 
 ANYWHERE = "anywhere:"  # for scripts written without spaces: any part of the text
 FOLDER = Path(__file__).parent / "vocabulary"
@@ -243,7 +243,7 @@ class Vocabulary:
             yield from _after([(p,) for p in parts], letters[0][1])
             return
         for letter, before in letters:
-            yield from _after([(w,) for w in self._written_out(letter)], before)
+            yield from _after(self._spellings(letter), before)
 
     def _unmask(self, chunk: str) -> list[tuple[str, ...]] | None:
         for candidate, whole in unmasked(chunk):
@@ -285,13 +285,15 @@ class Vocabulary:
         if len(word) >= 7 and (parts := self.taken_apart(word)):
             return [(p,) for p in parts]
         if self._stemmed(word):
-            return [(word,)]
+            # "matr" begins like other words and may still be a slip.
+            return [(word, *self._misspelt(word))]
         for other in respelled(word):
             if self.known(other) or other in self.short:
                 return [(word, other)] if other not in self.short else [(w,) for w in self.short[other]]
         if parts := self.taken_apart(word):
             return [(p,) for p in parts]
-        return [(word, *self._misspelt(word))]
+        by_ear = [other for other in as_heard(word) if other in self._exact]
+        return [(word, *by_ear, *self._misspelt(word))]
 
     def _misspelt(self, word: str) -> tuple[str, ...]:
         """Words of danger this unknown word is one slip away from (two for the longest)."""
