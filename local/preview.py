@@ -13,12 +13,14 @@ from local.sample import SAMPLE_CLINIC
 from reminders.errors import BadInput
 from reminders.messages import context, load_defaults, render
 from reminders.model import Channel, Chart, Kind, Language, Patient, Ride, Session
+from reminders.names import EXTRAS, NAMES, OPTIONAL
 
+KNOWN = {*NAMES, *OPTIONAL, *(name for extras in EXTRAS.values() for name in extras)}
 AN_HOUR = datetime(2026, 3, 9, 17, tzinfo=UTC)  # a Monday, 10:00 in Los Angeles
 
 
 def show(templates: Path, step: str, channel: str, language: str, values: Path | None, *, as_json: bool) -> None:
-    """Print it with encoding and segments. Raises BadInput for a message or value that does not exist."""
+    """Print it with encoding and segments. Raises BadInput for a message or name that does not exist."""
     catalogue = load_defaults(templates / "messages")
     versions = catalogue.versions(step, Language(language), Channel(channel))
     if not versions:
@@ -69,4 +71,9 @@ def _values(path: Path | None) -> dict[str, object]:
         raise BadInput(str(path), "is not JSON") from None
     if not isinstance(values, dict):
         raise BadInput(str(path), "is not a JSON object of names and values")
+    for name, value in values.items():
+        if name not in KNOWN:
+            raise BadInput(name, "is not a name that messages know")
+        if not isinstance(value, str | int | float):
+            raise BadInput(name, "is neither text nor a number nor true or false")
     return values

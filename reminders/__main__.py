@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -28,11 +29,15 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--once", is_flag=True, help="Print the ledger and stop, without serving pages.")
-@click.option("--port", default=8000, show_default=True, help="Where the pages are served, on 127.0.0.1.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Where the pages are, on 127.0.0.1."
+)
 def demo(once: bool, port: int) -> None:
     """Run the sample clinic's busy morning on an embedded AWS.
 
-    Example: python -m reminders demo --once
+    \b
+    Example:
+      python -m reminders demo --once
     """
     from local import demo as sample
 
@@ -45,9 +50,12 @@ def demo(once: bool, port: int) -> None:
 def rehearse(scenario: Path, as_json: bool) -> None:
     """Play a course of treatment on a virtual clock, through the real workflow.
 
-    Example: python -m reminders rehearse scenario.json --json
+    \b
+    Example:
+      python -m reminders rehearse scenario.json --json
     """
-    from local import rehearsal, scenario as scenarios
+    from local import rehearsal
+    from local import scenario as scenarios
 
     rehearsal.show(scenarios.read(scenario), as_json=as_json)
 
@@ -61,7 +69,9 @@ def rehearse(scenario: Path, as_json: bool) -> None:
 def interpret(expecting: str | None, language: str | None, as_json: bool) -> None:
     """Read one reply a line on stdin; say how each is understood.
 
-    Example: echo "a 7" | python -m reminders interpret --expecting mood
+    \b
+    Example:
+      echo "a 7" | python -m reminders interpret --expecting mood
     """
     del as_json  # contract 4: it changes nothing
     from reminders.model import Language
@@ -69,8 +79,9 @@ def interpret(expecting: str | None, language: str | None, as_json: bool) -> Non
 
     asked = Expecting(expecting) if expecting else None
     spoken = Language(language) if language else None
-    for line in sys.stdin.buffer.read().decode("utf-8", errors="replace").splitlines():
-        click.echo(json.dumps(as_line(understand(line, expecting=asked, language=spoken)), ensure_ascii=False))
+    for line in sys.stdin.buffer:  # only a line feed ends a line; a reply may hold other characters that end lines
+        text = line.decode("utf-8", errors="replace").removesuffix("\n").removesuffix("\r")
+        click.echo(json.dumps(as_line(understand(text, expecting=asked, language=spoken)), ensure_ascii=False))
 
 
 @cli.command()
@@ -82,7 +93,9 @@ def interpret(expecting: str | None, language: str | None, as_json: bool) -> Non
 def render(kind: str, channel: str, language: str, values: Path | None, as_json: bool) -> None:
     """Show one message as a patient would get it.
 
-    Example: python -m reminders render day_before --channel sms --language es
+    \b
+    Example:
+      python -m reminders render day_before --channel sms --language es
     """
     from local import preview
 
@@ -95,10 +108,15 @@ def render(kind: str, channel: str, language: str, values: Path | None, as_json:
 def lint(paths: tuple[Path, ...], as_json: bool) -> None:
     """Check templates; one line a finding: file, line, what, how to mend.
 
-    Example: python -m reminders lint templates/messages
+    \b
+    Example:
+      python -m reminders lint templates/messages
     """
     from reminders.lint import lint as check
 
+    for path in paths:
+        if not path.exists():
+            raise BadInput(str(path), "there is no such file or folder")
     findings = check(list(paths) or [TEMPLATES / "messages"])
     for found in findings:
         as_object = {"file": str(found.file), "line": found.line, "what": found.what, "mend": found.mend}
@@ -108,19 +126,23 @@ def lint(paths: tuple[Path, ...], as_json: bool) -> None:
         raise Failed
 
 
-@cli.command("import")
+@cli.command("import", short_help="Patients and sessions from a spreadsheet saved as CSV.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Only say what would be written.")
-@click.option("--clinic", "clinic_id", required=True, help="The clinic's id.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
-def import_(file: Path, dry_run: bool, clinic_id: str, as_json: bool) -> None:
+@click.option("--dry-run", is_flag=True, help="Only check the file.")
+@click.option("--clinic", "clinic_id", envvar="CLINIC_ID", show_envvar=True, help="For a file without clinic_id.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a problem, and one at the end that counts.")
+def import_(file: Path, dry_run: bool, clinic_id: str | None, as_json: bool) -> None:
     """Patients and sessions from a spreadsheet saved as CSV; every rejected row is named with its reason.
 
-    Example: python -m reminders import visits.csv --clinic harbor --dry-run
-    """
-    from local import spreadsheet
+    docs/import.md has the columns. A dry run needs no AWS and writes nothing.
 
-    if not spreadsheet.bring_in(file, clinic_id, dry_run=dry_run, as_json=as_json):
+    \b
+    Example:
+      python -m reminders import visits.csv --dry-run
+    """
+    from local import importing
+
+    if not importing.bring_in(file, clinic_id, dry_run=dry_run, as_json=as_json):
         raise Failed
 
 
@@ -129,15 +151,20 @@ def import_(file: Path, dry_run: bool, clinic_id: str, as_json: bool) -> None:
 def tick(as_json: bool) -> None:
     """One dispatch and delivery round against the configured AWS.
 
-    Example: TABLE_NAME=reminders DELIVER_QUEUE_URL=… python -m reminders tick
+    \b
+    Example:
+      TABLE_NAME=reminders … python -m reminders tick --json
     """
-    from local import round
+    from local import round as one_round
 
-    round.run(as_json=as_json)
+    one_round.run(as_json=as_json)
 
 
 def main() -> None:
     """Errors are one clear line on stderr: exit 2 for bad input, 1 when the work failed. Never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")  # whatever the terminal calls itself: JSON is UTF-8
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -149,18 +176,17 @@ def main() -> None:
         _fail(str(error), 2)
     except ReminderError as error:
         _fail(str(error), 1)
+    except RecursionError:  # only a file's nesting goes so deep
+        _fail("what was given is nested too deeply", 2)
     except (KeyboardInterrupt, click.Abort):
         _fail("stopped", 1)
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 0
     except Exception as error:  # contract 2: never a traceback; the kind of error is all a stranger can use
         _fail(f"something went wrong that we did not foresee ({type(error).__name__})", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(sentence: str, code: int) -> None:
-    click.echo(sentence.replace("\n", " "), err=True)
+    click.echo(" ".join(sentence.split()), err=True)
     sys.exit(code)
 
 

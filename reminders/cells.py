@@ -151,9 +151,9 @@ def _one_of(choices: type[_Choice], text: str) -> _Choice:
 
 
 def _instant(found: re.Match[str], zone: ZoneInfo) -> datetime:
-    year = int(found["year"] or found["us_year"])
+    written = found["year"] or found["us_year"]
+    year = int(written) + (2000 if len(written) == 2 else 0)
     month, day = int(found["month"] or found["us_month"]), int(found["day"] or found["us_day"])
-    year += 2000 if year < 100 else 0
     if not 2000 <= year < 2100:  # a mistyped year, and far enough from where the calendar ends
         raise Unreadable("is not in this century")
     try:
