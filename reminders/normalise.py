@@ -74,7 +74,7 @@ def _shown(c: str) -> bool:
 def tokens(folded: str) -> Iterator[Token]:
     """Words, numbers and emoji of a folded text in order, each with the break before it."""
     pending = Break.NONE
-    for line in folded.splitlines():
+    for line in folded.replace("w/o", "without").splitlines():
         for chunk in line.split():
             # The whole chunk is offered once, so that `d!e` and `sui-cide` can be tried before they fall apart.
             masked = chunk.strip(".,;:?\"'()[]…-¿¡~").rstrip("!")
@@ -121,12 +121,23 @@ def respelled(word: str) -> Iterator[str]:
     if _LONG_RUN.search(latin):
         yield _LONG_RUN.sub(r"\1", latin)
         yield _LONG_RUN.sub(r"\1\1", latin)
+    yield from (latin[:i] + latin[i + 1 :] for i in range(len(latin) - 1) if latin[i] == latin[i + 1])
 
 
 def as_heard(word: str) -> Iterator[str]:
     """Spellings of a Spanish word written as it sounds: `bibir`, `estoi`, `arto`, `asiendo`, `kemar`."""
+    if "ll" in word or "y" in word:
+        yield word.replace("ll", "y")
+        yield word.replace("y", "ll")
     soft = word.replace("ke", "que").replace("ki", "qui").replace("k", "c")
-    for heard in (word.replace("b", "v"), word.replace("v", "b"), soft, word.replace("z", "s"), word.replace("s", "c")):
+    for heard in (
+        word,
+        word.replace("b", "v"),
+        word.replace("v", "b"),
+        soft,
+        word.replace("z", "s"),
+        word.replace("s", "c"),
+    ):
         yield heard
         yield "h" + heard
         if heard.endswith("i"):

@@ -28,6 +28,7 @@ ANYWHERE = "anywhere:"  # for scripts written without spaces: any part of the te
 FOLDER = Path(__file__).parent / "vocabulary"
 _LONGEST_JOINED = 40
 _SHORTEST_STEM = 3
+_SHORTEST_TYPO = 5
 _WALL = ("\0",) * 12  # between the two readings of one message: wider than any gap
 
 
@@ -105,17 +106,18 @@ class Vocabulary:
                 for pattern in entry.patterns
                 if pattern.startswith(ANYWHERE)
             ]
+            if name == "danger":
+                self._dangerous = frozenset(self._exact)
         self._joins = frozenset(w for line in shared["joined"]["words"] for w in line.split())
         self._small = frozenset(w for line in shared["joined"]["small"] for w in line.split()) | self._joins
-        self._targets = frozenset(
-            w for most in (1, 2) for line in shared["typo"][f"within_{most}"] for w in line.split()
-        )
+        # Every word of danger long enough not to be something else is recognised with one slip, a few with two.
+        slips = dict.fromkeys((w for w in self._dangerous if len(w) >= _SHORTEST_TYPO and w.isalpha()), 1)
+        slips |= {w: most for most in (1, 2) for line in shared["typo"][f"within_{most}"] for w in line.split()}
+        self._targets = frozenset(slips)
         self._near: dict[str, set[str]] = {}
-        for most in (1, 2):
-            for line in shared["typo"][f"within_{most}"]:
-                for word in line.split():
-                    for rest in deletions(word, most):
-                        self._near.setdefault(rest, set()).add(word)
+        for word, most in slips.items():
+            for rest in deletions(word, most):
+                self._near.setdefault(rest, set()).add(word)
         self._far = frozenset(w for line in shared["typo"]["within_2"] for w in line.split())
         self._by_length: dict[int, list[str]] = {}
         for line in shared["typo"]["starred"]:
@@ -292,7 +294,7 @@ class Vocabulary:
                 return [(word, other)] if other not in self.short else [(w,) for w in self.short[other]]
         if parts := self.taken_apart(word):
             return [(p,) for p in parts]
-        by_ear = [other for other in as_heard(word) if other in self._exact]
+        by_ear = dict.fromkeys(h for h in as_heard(word) if len(word) >= 4 and (h in self._exact or self._stemmed(h)))
         return [(word, *by_ear, *self._misspelt(word))]
 
     def _misspelt(self, word: str) -> tuple[str, ...]:
@@ -300,7 +302,13 @@ class Vocabulary:
         if len(word) < 4 or len(word) > 20:
             return ()
         near = {w for rest in deletions(word, 2 if len(word) >= 6 else 1) for w in self._near.get(rest, ())}
-        return tuple(sorted(w for w in near if distance(word, w) <= (2 if w in self._far else 1)))
+        slips = [w for w in near if distance(word, w) <= (2 if w in self._far else 1)]
+        if len(word) == _SHORTEST_TYPO - 1:
+            # Of short words only two swapped letters: "slef", "piont".
+            slips += [
+                w for w in (word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(3)) if w in self._dangerous
+            ]
+        return tuple(sorted(slips))
 
     def taken_apart(self, word: str) -> list[str]:
         """`killmyself` as its words, if all of it is known words and one of them is a word of danger; else empty."""
