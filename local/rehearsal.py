@@ -39,6 +39,10 @@ SHOWN: dict[str, tuple[str, ...]] = {
 }
 
 
+# Of what happens in the same instant, causes before their effects.
+ORDER = {"received": 0, "booked": 1, "moved": 1, "cancelled": 1, "discharged": 1, "no_show": 1, "sent": 2, "skipped": 2}
+
+
 def rehearse(scenario: Scenario, watch: Callable[[object], None] = lambda _now: None) -> list[Line]:
     """Every line of the rehearsal, in time order; `watch` is told how late it is."""
     lines: list[Line] = []
@@ -54,7 +58,7 @@ def rehearse(scenario: Scenario, watch: Callable[[object], None] = lambda _now: 
                 stage.at(event.at, action)
         stage.run(scenario.ends)
         lines += [sent_line(stage, accepted) for accepted in stage.sandbox.log]
-    return sorted(lines, key=lambda line: str(line["at"]))
+    return sorted(lines, key=lambda line: (str(line["at"]), ORDER.get(line["event"], len(ORDER))))
 
 
 def show(scenario: Scenario, *, as_json: bool) -> None:

@@ -209,7 +209,7 @@ class Stage:
                 self._app.lambda_.invoke("email_events", sns)
             if post.status in TOLD_RECEIPTS:
                 facts = {"at": post.at, "status": post.status, "code": post.code, "channel": post.channel}
-                step = post.tags.get("entry", "").partition("|")[0]
+                step = post.tags.get("entry", "").partition("|")[0] or None
                 self.told("receipt", {**facts, **post.tags, "step": step})
 
     # --- wiring -----------------------------------------------------------------------------------------

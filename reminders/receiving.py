@@ -91,6 +91,7 @@ def receive(desk: Desk, inbound: Inbound, now: datetime) -> Reply | None:
         _crisis(desk, heard, now)
     elif heard.understood.level is Level.REVIEW:
         _for_a_person(desk, heard, TaskKind.REVIEW_REPLY, now)
+    _heard_from(desk, heard, now)
     key, chart, session = _act(desk, heard, now)
     if heard.understood.level is Level.URGENT:
         key = "reply_crisis"
@@ -301,13 +302,13 @@ def _scored(desk: Desk, heard: _Heard, now: datetime) -> tuple[str | None, Chart
         asked_at=asked.entry.at,
         answered_at=now,
         instrument=Instrument.MOOD,
-        version="mood-1",
+        version=checkins.SCALES[Instrument.MOOD].version,
         items=(score,),
-        score=score,
+        score=checkins.score(Instrument.MOOD, (score,)),
         raw=heard.inbound.body[:200],
         session_id=asked.session.id,
     )
-    checkin(desk, _ref(asked.chart), answered, now, entry=asked.entry.key, cause=heard.inbound.sid)
+    checkin(desk, _ref(asked.chart), answered, now, cause=heard.inbound.sid)
     return "reply_score", asked.chart, asked.session
 
 
@@ -348,6 +349,14 @@ def _about_visit(desk: Desk, heard: _Heard, now: datetime) -> tuple[str | None, 
         case _:
             no_ride(desk, ref, session.id, now)
             return "reply_no_ride", chart, session
+
+
+def _heard_from(desk: Desk, heard: _Heard, now: datetime) -> None:
+    """Whatever is written back to a check-in, it has not met with silence."""
+    asked = heard.asked
+    if asked is not None and asked.expecting is Expecting.MOOD:
+        ref, key = _ref(asked.chart), asked.entry.key
+        desk.store.answer(ref, asked.session.id, lambda ledger: _answered(ledger, key, now), None)
 
 
 def _crisis(desk: Desk, heard: _Heard, now: datetime) -> None:
