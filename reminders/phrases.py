@@ -294,7 +294,7 @@ class Vocabulary:
                 return [(word, other)] if other not in self.short else [(w,) for w in self.short[other]]
         if parts := self.taken_apart(word):
             return [(p,) for p in parts]
-        by_ear = dict.fromkeys(h for h in as_heard(word) if len(word) >= 4 and (h in self._exact or self._stemmed(h)))
+        by_ear = dict.fromkeys(h for h in as_heard(word) if len(word) >= 3 and (h in self._exact or self._stemmed(h)))
         return [(word, *by_ear, *self._misspelt(word))]
 
     def _misspelt(self, word: str) -> tuple[str, ...]:
