@@ -224,6 +224,11 @@ def test_no_function_may_scan_or_delete(function: str, built: Built) -> None:
     assert not actions & {"dynamodb:Scan", "dynamodb:DeleteItem", "dynamodb:DeleteTable"}
 
 
+def test_the_stream_brings_keys_and_nothing_a_patient_said(built: Built) -> None:
+    table = built.template["Resources"]["Table"]["Properties"]
+    assert table["StreamSpecification"] == {"StreamViewType": "KEYS_ONLY"}
+
+
 @pytest.mark.parametrize("function", ["Tick", "Adopt", "EmailEvents"])
 def test_who_sends_nothing_reads_no_secret(function: str, built: Built) -> None:
     assert not [s for s in statements(built, function) if "secretsmanager:GetSecretValue" in s["Action"]]
