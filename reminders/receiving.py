@@ -45,6 +45,8 @@ CRISIS_REPLIES_AN_HOUR = 12
 LOOK_BACK = timedelta(hours=1)
 LATELY = timedelta(days=14)
 OF_USE = timedelta(minutes=10)
+# What must be unmistakable before anything follows from it; otherwise a person reads it first.
+ONLY_WHEN_CLEAR = (Intent.CONFIRM, Intent.RIDE, Intent.HOME_SAFE, Intent.OPT_IN, Intent.LESS)
 ALREADY_ANSWERED = {"STOP": Intent.OPT_OUT, "START": Intent.OPT_IN, "HELP": Intent.HELP}
 
 
@@ -255,6 +257,8 @@ def _heard(desk: Desk, clinic: Clinic, inbound: Inbound, now: datetime) -> _Hear
 
 def _act(desk: Desk, heard: _Heard, now: datetime) -> tuple[str | None, Chart | None, Session | None]:
     """Do what was meant. The key of the reply (None: no reply), and which visit it speaks of."""
+    if heard.understood.level is not Level.NONE and heard.intent in ONLY_WHEN_CLEAR:
+        return _unclear(heard)
     match heard.intent:
         case Intent.OPT_OUT:
             changed = [opt_out(desk, _ref(chart), Channel.SMS, now) for chart in heard.charts]

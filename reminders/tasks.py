@@ -28,6 +28,15 @@ TIME_TO_ACT = {
     Urgency.ROUTINE: timedelta(days=1),
 }
 
+_BEFORE = (TaskKind.RIDE_UNKNOWN, TaskKind.NO_RIDE, TaskKind.TOO_LATE, TaskKind.RESCHEDULE)
+MOOT: dict[str, tuple[TaskKind, ...]] = {
+    "moved": _BEFORE,
+    "cancelled": _BEFORE,
+    "no_show": (*_BEFORE, TaskKind.UNMARKED),
+    "discharged": (*_BEFORE, TaskKind.UNMARKED),
+}
+"""What happens to a visit, and the tasks about it that nobody needs to do any more."""
+
 
 def task(
     kind: TaskKind,

@@ -7,7 +7,7 @@ A claim without a record is in doubt and is looked up, never resent blindly.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -166,9 +166,30 @@ def _adopt_once(desk: Desk, ref: PatientRef, raw: RawChart, chart: Chart, now: d
     ledgers = {**chart.ledgers, **{session_id: adopted.ledger for session_id, adopted in changes.items()}}
     if not _keep_in_sight(desk, ref, raw, chart, ledgers, set(changes), now):
         return False
+    _close_moot(desk, ref, {session_id: adopted.events for session_id, adopted in changes.items()}, now)
     if changes:
         desk.queue.put([(Turn(ref), now)], now)
     return True
+
+
+def _close_moot(desk: Desk, ref: PatientRef, events: Mapping[str, Sequence[str]], now: datetime) -> None:
+    """Close what a person no longer needs to do, because the visit is over, off, or at another time."""
+    moot = {
+        session_id: {kind: event for event in happened for kind in tasks.MOOT.get(event, ())}
+        for session_id, happened in events.items()
+    }
+    if not any(moot.values()):
+        return
+    for waiting in desk.store.open_tasks(ref.clinic_id):
+        if waiting.patient_id != ref.patient_id or waiting.opened_at >= now:
+            continue
+        why = moot.get(waiting.session_id or "", {}).get(waiting.kind)
+        if why is not None:
+            desk.store.change_task(ref, waiting.id, _closed(why, now))
+
+
+def _closed(note: str, now: datetime) -> Callable[[Task], Task]:
+    return lambda task: msgspec.structs.replace(task, closed_at=now, note=note)
 
 
 def _mislaid(desk: Desk, chart: Chart, changed: set[str], now: datetime) -> dict[str, datetime | None]:
