@@ -14,7 +14,7 @@ from chalice.app import Chalice, CloudWatchEvent, DynamoDBEvent, Rate, SNSEvent,
 from chalicelib import logs, sqs, wiring
 from chalicelib.batches import Batch
 from chalicelib.dynamo_stream import changed
-from chalicelib.routes import health, inbound, webhooks
+from chalicelib.routes import health, inbound, patient, webhooks
 from chalicelib.ses_email import read_event
 from reminders import workflow
 from reminders.errors import Unavailable
@@ -27,6 +27,7 @@ app.register_middleware(logs.discreet)
 app.register_blueprint(health.routes)
 app.register_blueprint(webhooks.routes)
 app.register_blueprint(inbound.routes)
+app.register_blueprint(patient.routes)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

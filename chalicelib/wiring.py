@@ -17,10 +17,12 @@ from chalicelib.secrets import TwilioCredentials, TwilioSecret, reader
 from chalicelib.ses_email import SesEmail, ses_client
 from chalicelib.settings import Settings
 from chalicelib.sqs import SqsQueue
+from chalicelib.tokens import DynamoLinks
 from chalicelib.twilio_sms import TwilioSms
 from chalicelib.vitals import Vitals
 from reminders import cadences, messages
 from reminders.desk import Desk
+from reminders.links import Links
 from reminders.model import Cadence, Channel, Kind, Task
 from reminders.ports import Journal, PatientRef, Queue, Sender, Store
 
@@ -111,6 +113,17 @@ def _alarm(sentence: str) -> None:
 def _shipped() -> tuple[dict[Kind, Cadence], messages.Catalogue]:
     """Cadences and templates as they were deployed, read once."""
     return cadences.load(TEMPLATES / "cadences"), messages.load_defaults(TEMPLATES / "messages")
+
+
+def links() -> Links:
+    """Private links of the house in use."""
+    chosen = current().settings
+    return _links(chosen.table_name, chosen.public_url)
+
+
+@cache
+def _links(table: str, public_url: str) -> DynamoLinks:
+    return DynamoLinks(boto3.client("dynamodb"), table, public_url)
 
 
 def vitals() -> Vitals:
