@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import pytest
 
 from chalicelib import dynamo_items
 from chalicelib.dynamo import DynamoStore
+from chalicelib.dynamo_answers import INBOUND_KEPT
 from local.resources import properties
 from reminders.model import Kind, Session, SessionStatus
 from tests.builders import a_clinic, a_patient
@@ -68,6 +69,11 @@ def test_every_attribute_that_is_read_is_documented() -> None:
     assert {name for name, default in rows.items() if default == "required"} == {"kind", "starts_at"}
     for value in (*Kind, *SessionStatus):
         assert f"`{value}`" in DOCUMENT
+
+
+def test_what_is_kept_for_a_time_says_for_how_long() -> None:
+    assert timedelta(days=2 * 365) == INBOUND_KEPT
+    assert "| two years after `received_at` | `INBOUND_KEPT` in `chalicelib/dynamo_answers.py` |" in DOCUMENT
 
 
 def test_both_indexes_and_their_keys_are_documented() -> None:
