@@ -42,6 +42,8 @@ from reminders.planning import Planned, timeline
 
 LEASE = timedelta(minutes=5)  # a claim without an answer for so long is in doubt; longer than a function may run
 LOOK_AGAIN = timedelta(minutes=1)
+LOOK_SELDOM = timedelta(minutes=15)
+DOUBTFUL = timedelta(minutes=30)  # in doubt for so long, a person is told while a call still helps
 DAYS_BETWEEN = 3  # after LESS, between two check-ins
 SECOND_TRY = timedelta(minutes=45)  # rules.md 3: 30003 once more after 30–60 minutes
 FAILED_RECEIPTS = (Receipt.UNDELIVERED, Receipt.FAILED, Receipt.BOUNCED, Receipt.COMPLAINED)
@@ -139,19 +141,21 @@ def after_answer(entry: Entry, outcome: Outcome, now: datetime) -> tuple[Entry, 
 
 
 def after_check(entry: Entry, found: Outcome | None, now: datetime) -> tuple[Entry, list[Mark]]:
-    """An entry in doubt after the provider was asked: adopted if it was sent, else to be tried again at once.
+    """An entry in doubt after the provider was asked: adopted if it was sent, else tried again, at first without delay.
 
     One that was sent and has failed since (`found.code`) is treated as its receipt would be.
     """
     if found is None:
-        return _with(entry, state=State.RETRY, at=now, again_at=now), []
+        wait = backoff(entry.attempt) if entry.attempt > 1 else timedelta(0)
+        return _with(entry, state=State.RETRY, at=now, again_at=now + wait, task=None), []
     sent = _with(entry, state=State.SENT, at=found.at or now, ref=found.ref, again_at=None, code=found.code)
     return _after_failure(sent, now) if found.code else (sent, [])
 
 
 def unanswered_check(entry: Entry, now: datetime) -> Entry:
-    """The provider could not be asked: look again later. It is never resent blindly."""
-    return _with(entry, state=State.IN_DOUBT, again_at=now + backoff(entry.attempt))
+    """The provider could not be asked: look again, ever more seldom. It is never resent blindly."""
+    wait = min(max(now - entry.at, LOOK_AGAIN), LOOK_SELDOM)
+    return _with(entry, state=State.IN_DOUBT, again_at=now + wait)
 
 
 def _after_failure(entry: Entry, now: datetime) -> tuple[Entry, list[Mark]]:
@@ -267,12 +271,18 @@ class _Deciding:
         return again
 
     def _check(self, session: Session, entry: Entry) -> None:
-        """Ask the provider while the message is of use and a while after; then a person must look."""
-        if entry.until and self.now > entry.until + timedelta(hours=1):
-            opened = self._open(TaskKind.IN_DOUBT, session.id, entry.step, entry.start)
-            self._set(session.id, _with(entry, state=State.FAILED, at=self.now, again_at=None, task=opened.id))
+        """Ask the provider while the message is of use and a while after; in doubt for long, a person must look."""
+        over = entry.until is not None and self.now > entry.until + timedelta(hours=1)
+        if entry.task is None and (over or self._long_in_doubt(entry)):
+            entry = _with(entry, task=self._open(TaskKind.IN_DOUBT, session.id, entry.step, entry.start).id)
+            self._set(session.id, entry)
+        if over:
+            self._set(session.id, _with(entry, state=State.FAILED, at=self.now, again_at=None))
             return
         self.result.checks.append(Check(session, entry))
+
+    def _long_in_doubt(self, entry: Entry) -> bool:
+        return entry.state is State.IN_DOUBT and self.now >= entry.at + DOUBTFUL
 
     def _try_again(self, session_id: str, entry: Entry) -> list[_Candidate]:
         planned = self._still_planned(session_id, entry)
@@ -299,7 +309,8 @@ class _Deciding:
         """A message that failed for good goes by the other channel if it may and is still of use; else to a person."""
         ledger = self.chart.ledgers[session_id]
         planned = self._still_planned(session_id, entry)
-        second = [e for e in ledger.entries.values() if _same(e, entry) and e.channel not in (None, entry.channel)]
+        same = [other for other in ledger.entries.values() if _same(other, entry)]
+        second = [other for other in same if other.channel not in (None, entry.channel)]
         if second:
             self._after_second(session_id, entry, second[0])
             return []
@@ -317,7 +328,7 @@ class _Deciding:
         return [_Candidate(planned, other)]
 
     def _after_second(self, session_id: str, entry: Entry, second: Entry) -> None:
-        """The other channel has been used: did that reach the patient, nobody need call; a bad address is still work."""
+        """The other channel has been used. If that reached the patient, only a bad address is still work."""
         advice = advise(entry.code)
         if second.state is State.FAILED or second.receipt in FAILED_RECEIPTS:
             if second.task in (None, "-"):
@@ -670,7 +681,9 @@ class _Deciding:
             start=start,
             due_at=due_at,
         )
-        self.result.tasks.setdefault(session_id, []).append(opened)
+        waiting = self.result.tasks.setdefault(session_id, [])
+        if all(other.id != opened.id for other in waiting):
+            waiting.append(opened)
         return opened
 
     def _set(self, session_id: str, entry: Entry) -> None:

@@ -23,7 +23,7 @@ SHARDS = 3
 REGION = "us-west-2"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _aws() -> Iterator[str | None]:
     """The endpoint, or None inside moto."""
     endpoint = os.environ.get("DYNAMODB_ENDPOINT")

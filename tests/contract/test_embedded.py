@@ -27,6 +27,7 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoDBClient]:
         for sk in ("A", "B", "C"):
             client.put_item(TableName=TABLE, Item=_item(sk, "before"))
         yield client
+        client.delete_table(TableName=TABLE)  # the suite around it may share this moto
 
 
 def _key(sk: str) -> dict[str, Any]:
