@@ -7,8 +7,7 @@ without one. Whatever stops it half way, the same file brings in the rest.
 from __future__ import annotations
 
 import codecs
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
@@ -17,6 +16,7 @@ from pathlib import Path
 import click
 
 from chalicelib import wiring
+from local import jsonl
 from local.aws import answering
 from local.progress import bar
 from reminders import intake, spreadsheet
@@ -218,7 +218,11 @@ def _try_out(sheet: Sheet, clinic_id: str | None, *, as_json: bool) -> bool:
     _tell_problems(sheet.problems, as_json=as_json)
     rejected = len({problem.row for problem in sheet.problems})
     if as_json:
-        _tell({"rows": sheet.count, "rejected": rejected, "patients": len(patients), "sessions": len(sessions)})
+        click.echo(
+            jsonl.line(
+                {"rows": sheet.count, "rejected": rejected, "patients": len(patients), "sessions": len(sessions)}
+            )
+        )
     else:
         click.echo(
             f"{len(patients)} patients and {len(sessions)} sessions in {sheet.count} rows, {rejected} rejected."
@@ -238,7 +242,7 @@ def _say(sheet: Sheet, done: Done, *, as_json: bool) -> None:
     rejected = len({problem.row for problem in done.problems})
     if as_json:
         counts = {"patients": asdict(done.patients), "sessions": asdict(done.sessions), "opted_out": done.opted_out}
-        _tell({"rows": sheet.count, "rejected": rejected, **counts})
+        click.echo(jsonl.line({"rows": sheet.count, "rejected": rejected, **counts}))
     else:
         click.echo(f"patients: {done.patients}")
         click.echo(f"sessions: {done.sessions}")
@@ -252,13 +256,9 @@ def _say(sheet: Sheet, done: Done, *, as_json: bool) -> None:
 def _tell_problems(problems: Iterable[Problem], *, as_json: bool) -> None:
     for problem in problems:
         if as_json:
-            _tell({"row": problem.row, "column": problem.column, "problem": problem.sentence})
+            click.echo(jsonl.line({"row": problem.row, "column": problem.column, "problem": problem.sentence}))
         else:
             click.echo(str(problem))
-
-
-def _tell(line: Mapping[str, object]) -> None:
-    click.echo(json.dumps(line, ensure_ascii=False))
 
 
 def _note_unread(sheet: Sheet) -> None:

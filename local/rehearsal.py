@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +11,7 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
-from local import progress
+from local import jsonl, progress
 from local import scenario as scenarios
 from local.provider_messages import Accepted
 from local.scenario import Scenario
@@ -67,7 +66,7 @@ def show(scenario: Scenario, *, as_json: bool) -> None:
         lines = rehearse(scenario, watch)
     if as_json:
         for line in lines:
-            click.echo(json.dumps(line, ensure_ascii=False))
+            click.echo(jsonl.line(line))
         return
     table = Table("at (UTC)", "event", "patient", "session", "step", "what", title="Rehearsal")
     for line in lines:

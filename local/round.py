@@ -6,7 +6,6 @@ whether the deployed one runs or not. Both may run at once; the claim sees to it
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from datetime import datetime
 import click
 
 from chalicelib import wiring
+from local import jsonl
 from local.aws import answering
 from local.progress import spinner
 from local.queue import BATCH
@@ -67,7 +67,7 @@ def run(*, as_json: bool) -> None:
             stuck += len(deliver(desk, batch, now))
     counts = {"due": due, "later": len(queue.waiting), **{event: told[event] for event in TOLD}}
     if as_json:
-        click.echo(json.dumps(counts))
+        click.echo(jsonl.line(counts))
     else:
         click.echo(", ".join(f"{event.replace('_', ' ')}: {count}" for event, count in counts.items()))
     if stuck:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from pathlib import Path
 
@@ -74,6 +73,7 @@ def interpret(expecting: str | None, language: str | None, as_json: bool) -> Non
       echo "a 7" | python -m reminders interpret --expecting mood
     """
     del as_json  # contract 4: it changes nothing
+    from local import jsonl
     from reminders.model import Language
     from reminders.replies import Expecting, as_line, understand
 
@@ -81,7 +81,7 @@ def interpret(expecting: str | None, language: str | None, as_json: bool) -> Non
     spoken = Language(language) if language else None
     for line in sys.stdin.buffer:  # only a line feed ends a line; a reply may hold other characters that end lines
         text = line.decode("utf-8", errors="replace").removesuffix("\n").removesuffix("\r")
-        click.echo(json.dumps(as_line(understand(text, expecting=asked, language=spoken)), ensure_ascii=False))
+        click.echo(jsonl.line(as_line(understand(text, expecting=asked, language=spoken))))
 
 
 @cli.command()
@@ -112,6 +112,7 @@ def lint(paths: tuple[Path, ...], as_json: bool) -> None:
     Example:
       python -m reminders lint templates/messages
     """
+    from local import jsonl
     from reminders.lint import lint as check
 
     for path in paths:
@@ -121,7 +122,7 @@ def lint(paths: tuple[Path, ...], as_json: bool) -> None:
     for found in findings:
         as_object = {"file": str(found.file), "line": found.line, "what": found.what, "mend": found.mend}
         plain = f"{found.file}:{found.line}: {found.what} ({found.mend})"
-        click.echo(json.dumps(as_object, ensure_ascii=False) if as_json else plain)
+        click.echo(jsonl.line(as_object) if as_json else plain)
     if findings:
         raise Failed
 
