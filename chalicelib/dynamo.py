@@ -12,6 +12,7 @@ from chalicelib.dynamo_people import People
 from chalicelib.dynamo_table import answering
 from chalicelib.dynamo_tasks import Tasks
 from chalicelib.dynamo_transactions import take
+from chalicelib.dynamo_values import moment, stamp
 from chalicelib.dynamo_writes import Change, bundle_of_record, bundles_of_writes, receipt_change
 from reminders.errors import BadInput, Unavailable
 from reminders.model import Chart, Receipt, Session
@@ -52,12 +53,12 @@ class DynamoStore(People, Tasks, Answers):
     def due(self, before: datetime) -> list[Due]:
         """All whose `next_due_at` is before `before`, earliest first."""
         found = [
-            Due(items.turn_of(items.key_of(item)), items.moment(item["next_due_at"]["S"]))
+            Due(items.turn_of(items.key_of(item)), moment(item["next_due_at"]["S"]))
             for shard in range(self._shards)
             for item in self._query(
                 IndexName="due",
                 KeyConditionExpression="due_shard = :shard AND next_due_at < :before",
-                ExpressionAttributeValues={":shard": {"S": f"due#{shard}"}, ":before": {"S": items.stamp(before)}},
+                ExpressionAttributeValues={":shard": {"S": f"due#{shard}"}, ":before": {"S": stamp(before)}},
             )
         ]
         return sorted(found, key=lambda due: due.at)
@@ -65,7 +66,7 @@ class DynamoStore(People, Tasks, Answers):
     @answering
     def earliest_due(self) -> datetime | None:
         firsts = [
-            items.moment(item["next_due_at"]["S"])
+            moment(item["next_due_at"]["S"])
             for shard in range(self._shards)
             for item in self._client.query(
                 TableName=self._table,

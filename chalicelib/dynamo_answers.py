@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from chalicelib import dynamo_items as items
 from chalicelib.dynamo_items import Item, Key
 from chalicelib.dynamo_table import CHANGE_TRIES, DynamoTable, answering
+from chalicelib.dynamo_values import attributes, convert, fields, stamp
 from chalicelib.dynamo_writes import ONLY_ONCE, Change, stand_as
 from reminders.errors import Unavailable
 from reminders.model import CheckIn, Inbound, Ledger
@@ -40,9 +41,7 @@ class Answers(DynamoTable):
     @answering
     def inbound_since(self, clinic_id: str, phone: str, since: datetime) -> list[Inbound]:
         """What came from this phone, oldest first. Comes through an index and may lag by moments."""
-        return [
-            _read_inbound(item) for item in self._listed(items.phone_partition(clinic_id, phone), items.stamp(since))
-        ]
+        return [_read_inbound(item) for item in self._listed(items.phone_partition(clinic_id, phone), stamp(since))]
 
     @answering
     def settle_inbound(self, inbound: Inbound) -> None:
@@ -83,13 +82,13 @@ class Answers(DynamoTable):
     @answering
     def keep_checkin(self, ref: PatientRef, checkin: CheckIn) -> bool:
         """False if what was asked at that time is answered already; the newer of both answers is kept."""
-        item = items.named(_checkin_key(ref, checkin)) | items.attributes(checkin, leave_out=("asked_at", "instrument"))
+        item = items.named(_checkin_key(ref, checkin)) | attributes(checkin, leave_out=("asked_at", "instrument"))
         if self._put(item, **ONLY_ONCE):
             return True
         self._put(
             item,
             ConditionExpression="attribute_not_exists(pk) OR answered_at < :this",
-            ExpressionAttributeValues={":this": {"S": items.stamp(checkin.answered_at)}},
+            ExpressionAttributeValues={":this": {"S": stamp(checkin.answered_at)}},
         )
         return False
 
@@ -111,10 +110,10 @@ def _inbound_item(inbound: Inbound, shards: int) -> dict[str, Any]:
     expires_at = int((inbound.received_at + INBOUND_KEPT).timestamp())
     return {
         **items.named(key),
-        **items.attributes(inbound, leave_out=("sid", "clinic_id", "next_due_at")),
+        **attributes(inbound, leave_out=("sid", "clinic_id", "next_due_at")),
         **items.due_attributes(key[0], inbound.next_due_at, shards),
         "listing": {"S": items.phone_partition(inbound.clinic_id, inbound.sender)},
-        "listing_order": {"S": f"{items.stamp(inbound.received_at)}#{inbound.sid}"},
+        "listing_order": {"S": f"{stamp(inbound.received_at)}#{inbound.sid}"},
         "expires_at": {"N": str(expires_at)},
     }
 
@@ -122,14 +121,14 @@ def _inbound_item(inbound: Inbound, shards: int) -> dict[str, Any]:
 def _read_inbound(item: Item) -> Inbound:
     turn = items.turn_of(items.key_of(item))
     ids = {"clinic_id": turn.ref.clinic_id, "sid": turn.item.removeprefix(items.REPLY)}
-    return items.convert(ids | items.fields(item, _INBOUND_FIELDS), Inbound)
+    return convert(ids | fields(item, _INBOUND_FIELDS), Inbound)
 
 
 def _checkin_key(ref: PatientRef, checkin: CheckIn) -> Key:
-    return items.partition(ref), f"{CHECKIN}{items.stamp(checkin.asked_at)}#{checkin.instrument}"
+    return items.partition(ref), f"{CHECKIN}{stamp(checkin.asked_at)}#{checkin.instrument}"
 
 
 def _read_checkin(item: Item) -> CheckIn:
     asked_at, instrument = item["sk"]["S"].removeprefix(CHECKIN).split("#")
     names = tuple(name for name in CheckIn.__struct_fields__ if name not in ("asked_at", "instrument"))
-    return items.convert({"asked_at": asked_at, "instrument": instrument, **items.fields(item, names)}, CheckIn)
+    return convert({"asked_at": asked_at, "instrument": instrument, **fields(item, names)}, CheckIn)

@@ -1,32 +1,28 @@
 """How the domain's values lie in the table: keys, attributes, and the way back (docs/data-contract.md).
 
-Attributes carry the names of `reminders/model.py`. Ids are in the keys and nowhere else. Every time we write is UTC,
-ISO 8601 with six decimals and a `Z`, so that the order of strings is the order of time; booking systems may spell
-theirs with any offset. A ledger's entries are JSON strings: botocore spends ten times as long on the same fields as
-DynamoDB maps, and delivery reads every entry of every live session.
+Attributes carry the names of `reminders/model.py`. Ids are in the keys and nowhere else. Booking systems may spell
+their times with any offset. A ledger's entries are JSON strings: botocore spends ten times as long on the same fields
+as DynamoDB maps, and delivery reads every entry of every live session.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from decimal import Decimal
-from functools import lru_cache
-from typing import Any, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime
+from typing import Any
 
 import msgspec
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from reminders.errors import BadInput
+from chalicelib.dynamo_values import attributes, bad_input, convert, fields, stamp, with_zone
 from reminders.model import Clinic, Entry, Ledger, Patient, Receipt, Session, Task, Urgency
 from reminders.ports import PatientRef, Turn
 
 Item = Mapping[str, Any]  # attribute name → {"S": …}, as DynamoDB spells it
 Key = tuple[str, str]  # partition and sort key
 
-_Value = TypeVar("_Value", bound=msgspec.Struct)
+_entry_json = msgspec.json.Encoder()
+_entry_reader = msgspec.json.Decoder(Entry)
 
 PATIENT = "PATIENT"
 SESSION = "SESSION#"
@@ -123,95 +119,6 @@ def key_of(item: Item) -> Key:
 def shard(pk: str, shards: int) -> str:
     """Which part of the due index a partition is in: one hot key would not carry everyone at 09:00."""
     return f"due#{zlib.crc32(pk.encode()) % shards}"
-
-
-# --- values in both directions ----------------------------------------------------------------------
-
-
-class _Reader(TypeDeserializer):
-    """Numbers as int or float, as the models declare them, not as Decimal."""
-
-    def _deserialize_n(self, value: str) -> int | float:
-        return int(value) if value.lstrip("-").isdigit() else float(value)
-
-
-_reader = _Reader()
-_writer = TypeSerializer()
-_entry_json = msgspec.json.Encoder()
-_entry_reader = msgspec.json.Decoder(Entry)
-
-
-def stamp(when: datetime) -> str:
-    """UTC, always 27 characters, so that strings sort as times do."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def stored(value: Any) -> Any:
-    """One Python value as a DynamoDB attribute value."""
-    return _writer.serialize(_plain(value))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, msgspec.Struct):
-        value = msgspec.to_builtins(value, builtin_types=(datetime,))
-    if isinstance(value, datetime):
-        return stamp(value)
-    if isinstance(value, float):
-        return Decimal(str(value))  # boto3 refuses floats
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value
-
-
-def attributes(value: msgspec.Struct, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A struct's fields as attributes; defaults are left out, and what is not there is the default."""
-    return {name: _writer.serialize(inner) for name, inner in _plain(value).items() if name not in leave_out}
-
-
-def fields(item: Item, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: _reader.deserialize(item[name]) for name in names if name in item}
-
-
-def convert(values: dict[str, Any], to: type[_Value]) -> _Value:
-    """Check values against a model. Raises BadInput, which names the attribute and never what it held."""
-    try:
-        return msgspec.convert(values, to)
-    except msgspec.ValidationError as error:
-        raise bad_input(error) from None
-
-
-def bad_input(error: msgspec.ValidationError) -> BadInput:
-    """msgspec's message without the value: a patient's data must not reach a log."""
-    problem, _, path = str(error).replace("`", "").partition(" - at $")
-    name = path.strip(".")
-    if problem.startswith("Object missing required field "):
-        missing = problem.removeprefix("Object missing required field ")
-        return BadInput(f"{name}.{missing}" if name else missing, "is missing")
-    if problem.startswith("Invalid enum value"):
-        problem = "is none of the documented values"
-    return BadInput(name or "item", problem[0].lower() + problem[1:])
-
-
-@lru_cache(maxsize=1024)
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown; not a path inside the database; a folder of it
-        return False
-    return True
-
-
-def with_zone(value: _Value) -> _Value:
-    """The clinic or patient itself, if its time zone exists. Raises BadInput."""
-    if not _is_zone(value.time_zone):  # type: ignore[attr-defined]  # Clinic or Patient; msgspec has no protocol for it
-        raise BadInput("time_zone", "is not the name of an IANA time zone")
-    return value
 
 
 # --- clinic, patient, session, task -----------------------------------------------------------------

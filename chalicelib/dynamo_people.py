@@ -11,6 +11,7 @@ from chalicelib import dynamo_items as items
 from chalicelib.dynamo_items import Item
 from chalicelib.dynamo_table import CHANGE_TRIES, DynamoTable, answering
 from chalicelib.dynamo_transactions import Action, Bundle, take
+from chalicelib.dynamo_values import attributes, with_zone
 from chalicelib.dynamo_writes import Change
 from reminders.errors import BadInput, Unavailable
 from reminders.model import Clinic, Patient
@@ -30,7 +31,7 @@ class People(DynamoTable):
     def put_clinic(self, clinic: Clinic) -> None:
         """Overwrites. Raises BadInput for a time zone that does not exist, and for an `sms_from` that another clinic
         texts from: replies would reach the wrong one. Unavailable when others never let go."""
-        item = items.clinic_item(items.with_zone(clinic))
+        item = items.clinic_item(with_zone(clinic))
         for _ in range(CHANGE_TRIES):
             if not take(self._client, [self._clinic_bundle(clinic, item, self._get(items.clinic_key(clinic.id)))]):
                 return
@@ -142,7 +143,7 @@ def _leads_to(clinic_id: str) -> Action:
 
 
 def _patient_change(patient: Patient) -> Change:
-    given = items.attributes(items.with_zone(patient), leave_out=("id", "clinic_id"))
+    given = attributes(with_zone(patient), leave_out=("id", "clinic_id"))
     change = Change(items.patient_key(PatientRef(patient.clinic_id, patient.id)))
     change.set_all(given)
     for name in items.PATIENT_FIELDS:

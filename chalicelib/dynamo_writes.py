@@ -21,7 +21,6 @@ from typing import Any
 from chalicelib.dynamo_items import (
     LEDGER_STANDING,
     Key,
-    attributes,
     due_attributes,
     entry_json,
     key_of_task,
@@ -32,11 +31,10 @@ from chalicelib.dynamo_items import (
     patient_key,
     receipt_mark,
     session_key,
-    stamp,
-    stored,
     task_item,
 )
 from chalicelib.dynamo_transactions import MOST_ACTIONS, Action, Bundle
+from chalicelib.dynamo_values import attributes, stamp, stored
 from reminders.model import Chart, Ledger, Receipt, SessionStatus, Task
 from reminders.ports import LedgerRecord, LedgerWrite, PatientRef
 

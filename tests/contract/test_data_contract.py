@@ -14,6 +14,7 @@ import pytest
 from chalicelib import dynamo_items
 from chalicelib.dynamo import DynamoStore
 from chalicelib.dynamo_answers import INBOUND_KEPT
+from chalicelib.dynamo_values import stored
 from local.resources import properties
 from reminders.model import Kind, Session, SessionStatus
 from tests.builders import a_clinic, a_patient
@@ -43,7 +44,7 @@ def read_back(store: DynamoStore) -> Session:
 
 
 def test_the_example_item_is_read_as_a_session(store: DynamoStore, dynamodb: DynamoDBClient, table: str) -> None:
-    item = {name: dynamo_items.stored(value) for name, value in json.loads(fenced("json")).items()}
+    item = {name: stored(value) for name, value in json.loads(fenced("json")).items()}
     dynamodb.put_item(TableName=table, Item=item)
     session = read_back(store)
     assert (session.kind, session.starts_at, session.booked_at) == (
