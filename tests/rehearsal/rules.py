@@ -1,4 +1,4 @@
-"""What no rehearsal may break, read from the contract: lines, sending hours, cap, once only, and a reason for silence."""
+"""What no rehearsal may break, by the contract: lines, sending hours, cap, once only, a reason for every silence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEYS = {
     "task": ("kind", "urgency"),
     "page": ("to", "channel", "attempt"),
     "acknowledged": ("patient",),
-    **{event: ("patient", "session") for event in ("booked", "moved", "cancelled", "discharged", "no_show")},
+    **dict.fromkeys(("booked", "moved", "cancelled", "discharged", "no_show"), ("patient", "session")),
 }
 WORDS = {
     "reason": set(Reason),
@@ -75,7 +75,8 @@ def _zones(scenario: dict[str, Any]) -> dict[str, ZoneInfo]:
 
 def _in_hours(scenario: dict[str, Any], lines: list[Line]) -> None:
     hours = scenario["clinic"].get("sending_hours", {})
-    opens, closes = (time.fromisoformat(hours.get(key, default)) for key, default in (("from", "09:00"), ("until", "20:00")))
+    opens = time.fromisoformat(hours.get("from", "09:00"))
+    closes = time.fromisoformat(hours.get("until", "20:00"))
     zones = _zones(scenario)
     for line in lines:
         if line["event"] == "sent" and line["step"] != "after":
@@ -113,7 +114,7 @@ def _under_the_cap(scenario: dict[str, Any], lines: list[Line]) -> None:
 
 
 def _accounted_for(scenario: dict[str, Any], lines: list[Line]) -> None:
-    """Every step that should have come is sent, or skipped with a reason, or given to a person; no skip is said twice."""
+    """Every step that should have come is sent, skipped with a reason or given to a person; no skip is said twice."""
     spoken = {
         (session, line["step"])
         for line in lines
