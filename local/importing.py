@@ -18,7 +18,7 @@ import click
 from chalicelib import wiring
 from local import jsonl
 from local.aws import answering
-from local.progress import bar
+from local.progress import bar, spinner
 from reminders import intake, spreadsheet
 from reminders.errors import BadInput, Unavailable
 from reminders.model import Channel, Clinic, Patient, PermissionState, Session
@@ -69,7 +69,7 @@ def bring_in(path: Path, clinic_id: str | None, *, dry_run: bool, as_json: bool)
     if clinic_id and named and clinic_id != named:
         raise BadInput(spreadsheet.CLINIC, "the file names another clinic than --clinic does")
     if dry_run:
-        return _try_out(spreadsheet.read(text, None), clinic_id or named, as_json=as_json)
+        return _try_out(_read(text, None), clinic_id or named, as_json=as_json)
     if not (clinic_id or named):
         raise BadInput(spreadsheet.CLINIC, "add this column to the file, or name the clinic with --clinic")
     with answering():
@@ -77,7 +77,7 @@ def bring_in(path: Path, clinic_id: str | None, *, dry_run: bool, as_json: bool)
         clinic = house.store.clinic(clinic_id or named or "")
         if clinic is None:
             raise BadInput(spreadsheet.CLINIC, "there is no such clinic here")
-        sheet = spreadsheet.read(text, clinic)
+        sheet = _read(text, clinic)
         done = write(sheet, clinic, house.store, house.now())
     _say(sheet, done, as_json=as_json)
     if done.stopped:
@@ -211,6 +211,11 @@ def _text(path: Path) -> str:
     if "\0" in text:
         raise BadInput(str(path), "is not text; save the spreadsheet as “CSV UTF-8”")
     return text
+
+
+def _read(text: str, clinic: Clinic | None) -> Sheet:
+    with spinner("reading"):
+        return spreadsheet.read(text, clinic)
 
 
 def _try_out(sheet: Sheet, clinic_id: str | None, *, as_json: bool) -> bool:
