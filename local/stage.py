@@ -217,7 +217,7 @@ class Stage:
     def entry(self, tags: Mapping[str, str]) -> Entry | None:
         """What the ledger knows of a message, by the ids that travelled with it."""
         ref = PatientRef(tags.get("clinic", ""), tags.get("patient", ""))
-        chart = self.store.charts([ref]).get(ref)
+        chart = self.store.whole_chart(ref).chart  # a visit of last month is no longer among the live ones
         ledger = chart.ledgers.get(tags.get("session", "")) if chart else None
         return ledger.entries.get(tags.get("entry", "")) if ledger else None
 

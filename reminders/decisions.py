@@ -506,14 +506,24 @@ class _Deciding:
         return planned.step.key == "checkin_72h" or (last is not None and (self.today - last).days < DAYS_BETWEEN)
 
     def _within_cap(self, candidates: list[_Candidate], upcoming: list[Planned]) -> list[_Candidate]:
-        """Routine texts over the day's cap wait for tomorrow while of use, else are skipped; priority decides which."""
+        """Routine texts over the day's cap wait for tomorrow while of use, else are skipped; priority decides which,
+        and of equals the one that cannot wait goes."""
         going = [c for c in candidates if not self._counts(c)]
-        rivals = sorted((c for c in candidates if self._counts(c)), key=lambda c: c.order)
+        rivals = sorted(
+            (c for c in candidates if self._counts(c)),
+            key=lambda c: (c.planned.priority.rank, self._tomorrow(c.planned) is not None, c.order),
+        )
         to_come = self._to_come(upcoming)
         left = self.chart.clinic.daily_cap - self._used_today()
         for candidate in rivals:
             rank = candidate.planned.priority.rank
-            kept_free = sum(1 for planned in to_come if planned.priority.rank < rank)
+            can_wait = self._tomorrow(candidate.planned) is not None
+            kept_free = sum(
+                1
+                for planned in to_come
+                if planned.priority.rank < rank
+                or (planned.priority.rank == rank and can_wait and self._tomorrow(planned) is None)
+            )
             if left - kept_free > 0:
                 left -= 1
                 going.append(candidate)
@@ -551,13 +561,18 @@ class _Deciding:
         )
 
     def _over_cap(self, planned: Planned) -> None:
-        usable_door = door(self.chart, planned.step.hours, asks=planned.step.asks)
-        midnight = wall(self.today + timedelta(days=1), self.chart.clinic.sending_hours.opens.min, usable_door.zone)
-        tomorrow = usable_door.next_open(midnight)
-        if tomorrow is not None and tomorrow < planned.until:
+        tomorrow = self._tomorrow(planned)
+        if tomorrow is not None:
             self._wake(planned.session.id, tomorrow)
         else:
             self._skip(planned, Reason.DAILY_CAP)
+
+    def _tomorrow(self, planned: Planned) -> datetime | None:
+        """When a message that waits for tomorrow could go; None if it is of no use by then."""
+        usable_door = door(self.chart, planned.step.hours, asks=planned.step.asks)
+        midnight = wall(self.today + timedelta(days=1), self.chart.clinic.sending_hours.opens.min, usable_door.zone)
+        opens = usable_door.next_open(midnight)
+        return opens if opens is not None and opens < planned.until else None
 
     # --- writing it down -----------------------------------------------------------------------------------
 
