@@ -5,20 +5,14 @@ One link opens one thing until it ends; any other answer is the same calm page, 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
 
-import jinja2
-from chalice.app import Blueprint, Request, Response
-from markupsafe import Markup
+from chalice.app import Blueprint, Response
 
-from chalicelib import logs, tokens, wiring
+from chalicelib import forms, logs, tokens, wiring
+from chalicelib.html import Pages
 from reminders import pages, receiving, typed, wording
 from reminders.checkins import SCALES
 from reminders.errors import BadInput, Unavailable
@@ -27,26 +21,11 @@ from reminders.model import Channel, Chart, CheckIn, Clinic, Instrument, Languag
 from reminders.pages import Action, CheckinPage, Contact, TaskPage, VisitPage
 from reminders.replies import Level
 
-FORM: Final = "application/x-www-form-urlencoded"
-MOST_BYTES: Final = 8_000  # our longest form has a few hundred
-MOST_FIELDS: Final = 30
-TEMPLATES: Final = Path(__file__).parents[2] / "templates" / "patient"
-# A page that sends no referrer also sends `Origin: null` with its forms (Fetch, "append a request Origin header").
-NO_ORIGIN: Final = ("", "null")
-OWN_SITE: Final = ("", "same-origin", "none")  # none: the browser itself repeats the request
-
+HTML: Final = Pages("patient", "patient.css")
 AGAIN: Final = "again"  # what a page says when a form did not go through
 DANGER: Final = "danger"
 
 routes = Blueprint(__name__)
-
-
-class _Refused(Exception):
-    """A post that is not from a form of this page, or too big to be one; `status` is the answer's."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__()
-        self.status = status
 
 
 # --- routes -----------------------------------------------------------------------------------------
@@ -61,7 +40,7 @@ def show(token: str) -> Response:
         return _sorry("later", 503)
 
 
-@routes.route("/p/{token}", methods=["POST"], content_types=[FORM])
+@routes.route("/p/{token}", methods=["POST"], content_types=[forms.CONTENT_TYPE])
 def act(token: str) -> Response:
     """What a form of the page asks for, and the page as it is afterwards."""
     try:
@@ -69,8 +48,8 @@ def act(token: str) -> Response:
         if link is None:
             return _ended(token)
         try:
-            form = _form(routes.current_request)
-        except _Refused as refused:
+            form = forms.posted(routes.current_request, wiring.current().settings.public_url)
+        except forms.Refused as refused:
             return _show(token, said=AGAIN, status=refused.status)
         match link.purpose:
             case Purpose.VISIT:
@@ -105,7 +84,7 @@ def appointment(token: str) -> Response:
         now=_now(),
         language=page.language,
     )
-    headers = _headers("text/calendar; charset=utf-8")
+    headers = HTML.headers("text/calendar; charset=utf-8")
     return Response(text, headers={**headers, "Content-Disposition": 'inline; filename="appointment.ics"'})
 
 
@@ -281,24 +260,6 @@ def _contact(link: Link, task: Task) -> Contact:
 # --- what a post must bring -------------------------------------------------------------------------
 
 
-def _form(request: Request) -> dict[str, str]:
-    """The fields, if the post comes from our own page in a browser. Raises _Refused."""
-    headers = request.headers
-    own = urlsplit(wiring.current().settings.public_url)
-    if headers.get("sec-fetch-site", "") not in OWN_SITE:
-        raise _Refused(403)
-    if headers.get("origin", "") not in (*NO_ORIGIN, f"{own.scheme}://{own.netloc}"):
-        raise _Refused(403)
-    body = request.raw_body
-    if len(body) > MOST_BYTES:
-        raise _Refused(413)
-    try:
-        text = body if isinstance(body, str) else body.decode()
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict"))
-    except ValueError:
-        raise _Refused(400) from None
-
-
 def _asked(token: str, form: Mapping[str, str], seen: str = "") -> Action | None:
     """Which action, if the form carries that action's key; None for anything else."""
     name, key = form.get("action", ""), form.get("key", "")
@@ -362,44 +323,4 @@ def _shallow(value: VisitPage | CheckinPage | TaskPage | Contact) -> dict[str, o
 
 
 def _html(name: str, token: str, words: Mapping[str, object], status: int, seen: str = "") -> Response:
-    template = _environment().get_template(f"{name}.html.j2")
-    body = template.render(words, css=_css(), key=lambda action: tokens.form_key(token, action + seen))
-    return Response(body, status_code=status, headers=_headers("text/html; charset=utf-8"))
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-
-
-@cache
-def _css() -> Markup:
-    return Markup((TEMPLATES / "patient.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
-
-
-@cache
-def _style_hash() -> str:
-    return base64.b64encode(hashlib.sha256(_css().encode()).digest()).decode()
-
-
-def _headers(content_type: str) -> dict[str, str | list[str]]:
-    """Nothing is loaded from anywhere, kept by anybody, found by a search, or told to the next site."""
-    return {
-        "Content-Type": content_type,
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": (
-            f"default-src 'none'; style-src 'sha256-{_style_hash()}'; form-action 'self'; "
-            "base-uri 'none'; frame-ancestors 'none'"
-        ),
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "X-Robots-Tag": "noindex, nofollow",
-    }
+    return HTML.page(name, {**words, "key": lambda action: tokens.form_key(token, action + seen)}, status)
