@@ -16,7 +16,7 @@ from chalicelib.batches import Batch
 from chalicelib.dynamo_stream import changed
 from chalicelib.routes import health, inbound, patient, webhooks
 from chalicelib.ses_email import read_event
-from reminders import workflow
+from reminders import adopting, workflow
 from reminders.errors import Unavailable
 from reminders.ports import PatientRef
 from reminders.settling import settle
@@ -67,6 +67,6 @@ def email_events(event: SNSEvent) -> None:
 def _not_adopted(refs: Iterable[PatientRef]) -> Iterator[PatientRef]:
     for ref in refs:
         try:
-            workflow.adopt(wiring.desk(), ref, wiring.current().now())
+            adopting.adopt(wiring.desk(), ref, wiring.current().now())
         except Unavailable:
             yield ref

@@ -19,7 +19,6 @@ class Settings:
     ses_configuration_set: str
     email_from: str
     due_shards: int = 8
-    sms_from: str | None = None  # a number or a Messaging Service id, for clinics that name none
     twilio_api: str | None = None
     alarm_topic: str | None = None  # an SNS topic that hears of urgent tasks
 
@@ -44,7 +43,6 @@ def read(environment: Mapping[str, str]) -> Settings:
         ses_configuration_set=needed("SES_CONFIGURATION_SET"),
         email_from=needed("EMAIL_FROM"),
         due_shards=int(shards),
-        sms_from=environment.get("SMS_FROM") or None,
         twilio_api=environment.get("TWILIO_API") or None,
         alarm_topic=environment.get("ALARM_TOPIC") or None,
     )

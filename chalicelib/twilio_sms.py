@@ -28,25 +28,22 @@ NOT_LOGGED_IN = "20003"
 class TwilioSms:
     """`reminders.ports.Sender` for texts.
 
-    `public_url` is where Twilio reaches our routes, without a slash at the end. `sender`, a number or a Messaging
-    Service id, is for clinics that name none. `api` stands in for https://api.twilio.com.
+    `public_url` is where Twilio reaches our routes, without a slash at the end. `api` stands in for
+    https://api.twilio.com.
     """
 
     channel = Channel.SMS
 
-    def __init__(
-        self, secret: TwilioSecret, public_url: str, sender: str | None = None, api: str | None = None
-    ) -> None:
+    def __init__(self, secret: TwilioSecret, public_url: str, api: str | None = None) -> None:
         self._secret = secret
         self._public_url = public_url
-        self._sender = sender
         self._api = api
         self._clients: dict[TwilioCredentials, Client] = {}
 
     def send(self, outgoing: Outgoing, now: datetime) -> Outcome:
         """Create one message. Never raises for what Twilio or the network does: that is in the Outcome."""
-        sender = outgoing.sender or self._sender
-        if sender is None:
+        sender = outgoing.sender
+        if sender is None:  # replies find their clinic by its own number, so there is no shared one to fall back on
             return Outcome(result=Result.REFUSED, code="no_sender")
         try:
             outcome = self._create(outgoing, sender, now)

@@ -14,6 +14,7 @@ from botocore.config import Config
 
 from chalicelib import logs, settings
 from chalicelib.dynamo import DynamoStore
+from chalicelib.dynamo_client import dynamodb_client
 from chalicelib.secrets import TwilioCredentials, TwilioSecret, reader
 from chalicelib.ses_email import SesEmail, ses_client
 from chalicelib.settings import Settings
@@ -24,8 +25,8 @@ from chalicelib.vitals import Vitals
 from reminders import cadences, messages
 from reminders.desk import Desk
 from reminders.links import Links
-from reminders.model import Cadence, Channel, Kind, Task
-from reminders.ports import Journal, PatientRef, Queue, Sender, Store
+from reminders.model import Cadence, Channel, Kind
+from reminders.ports import Journal, Queue, Sender, Store
 
 # DynamoDB and SQS answer in milliseconds: who waits seconds should try another of their machines. They check what we
 # send themselves, and the tests do too; botocore's own check costs a sixth of a delivery.
@@ -79,10 +80,10 @@ def on_aws(chosen: Settings) -> House:
     """Everything on AWS and Twilio."""
     secret = TwilioSecret(reader(chosen.twilio_secret))
     return House(
-        store=DynamoStore(boto3.client("dynamodb", config=PROMPT), chosen.table_name, chosen.due_shards),
+        store=DynamoStore(dynamodb_client(PROMPT), chosen.table_name, chosen.due_shards),
         queue=SqsQueue(boto3.client("sqs", config=PROMPT), chosen.deliver_queue_url),
         senders={
-            Channel.SMS: TwilioSms(secret, chosen.public_url, chosen.sms_from, chosen.twilio_api),
+            Channel.SMS: TwilioSms(secret, chosen.public_url, chosen.twilio_api),
             Channel.EMAIL: SesEmail(ses_client(), chosen.ses_configuration_set, chosen.email_from),
         },
         clock=lambda: datetime.now(UTC),
@@ -101,14 +102,9 @@ def desk() -> Desk:
         cadences=planned,
         catalogue=catalogue,
         journal=house.journal,
-        link=_link,
+        links=links(),
         alarm=_alarm,
     )
-
-
-def _link(_ref: PatientRef, task: Task, _now: datetime) -> str:
-    """Where staff see and take a task."""
-    return f"{current().settings.public_url}/console/tasks/{task.id}"
 
 
 def _alarm(sentence: str) -> None:
@@ -143,4 +139,4 @@ def vitals() -> Vitals:
 
 @cache
 def _vitals(table: str, queue_url: str) -> Vitals:
-    return Vitals(boto3.client("dynamodb", config=PROMPT), table, boto3.client("sqs", config=PROMPT), queue_url)
+    return Vitals(dynamodb_client(PROMPT), table, boto3.client("sqs", config=PROMPT), queue_url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import click
@@ -17,7 +18,7 @@ from local.provider_messages import Accepted
 from local.scenario import Scenario
 from local.stage import Stage
 from reminders import receiving
-from reminders.model import SessionStatus
+from reminders.model import Ledger, SessionStatus
 from reminders.ports import PatientRef
 
 Line = dict[str, Any]
@@ -56,7 +57,8 @@ def rehearse(scenario: Scenario, watch: Callable[[object], None] = lambda _now: 
             if action is not None:
                 stage.at(event.at, action)
         stage.run(scenario.ends)
-        lines += [sent_line(stage, accepted) for accepted in stage.sandbox.log]
+        ledgers = cache(stage.ledgers)
+        lines += [sent_line(stage, accepted, ledgers) for accepted in stage.sandbox.log]
     return sorted(lines, key=lambda line: (str(line["at"]), ORDER.get(line["event"], len(ORDER))))
 
 
@@ -82,12 +84,13 @@ def utc(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def sent_line(stage: Stage, accepted: Accepted) -> Line:
+def sent_line(stage: Stage, accepted: Accepted, ledgers: Callable[[PatientRef], dict[str, Ledger]]) -> Line:
     """One message the provider accepted, with what our ledger and our templates know of it."""
     tags = accepted.tags
     line: Line = {"at": utc(accepted.at), "event": "sent"}
     line.update({name: tags[name] for name in ("patient", "session") if tags.get(name)})
-    entry = stage.entry(tags)
+    ledger = ledgers(PatientRef(tags.get("clinic", ""), tags.get("patient", ""))).get(tags.get("session", ""))
+    entry = ledger.entries.get(tags.get("entry", "")) if ledger else None
     rendered = stage.outgoing.get(accepted.ref)
     if rendered is not None:
         line.update(step=rendered.template.partition("/")[0], template=rendered.template, version=rendered.version)

@@ -38,26 +38,17 @@ from local.provider_messages import ACCOUNT_SID, AUTH_TOKEN, Accepted
 from local.queue import LocalQueue
 from local.resources import create_table
 from reminders import gsm
+from reminders.adopting import adopt
 from reminders.desk import Desk
 from reminders.errors import BadInput, Unavailable
-from reminders.model import Channel, Clinic, Entry, Language, Outcome, Outgoing, Rendered
+from reminders.model import Channel, Clinic, Language, Ledger, Outcome, Outgoing, Rendered
 from reminders.ports import PatientRef, Sender, Store
-from reminders.workflow import adopt, deliver, dispatch
+from reminders.workflow import deliver, dispatch
 
 MINUTE = timedelta(minutes=1)
-PUBLIC_URL = "http://127.0.0.1"
 TABLE = "reminders"
 STREAMS = f"https://streams.dynamodb.{REGION}.amazonaws.com"  # the one address moto knows
 TOLD_RECEIPTS = ("delivered", "undelivered", "failed", "bounced", "complained")
-SETTINGS = Settings(
-    table_name=TABLE,
-    deliver_queue_url="local",
-    public_url=PUBLIC_URL,
-    twilio_secret="local",  # noqa: S106  # a name, not a secret
-    ses_configuration_set="local",
-    email_from="visits@clinic.example",
-    due_shards=1,
-)
 
 Action = Callable[[], None]
 Told = Callable[[str, Mapping[str, object]], None]
@@ -71,7 +62,16 @@ class Stage:
     _streams: Any  # moto's client; the stubs do not know streams
     _iterator: str
 
-    def __init__(self, now: datetime, told: Told) -> None:
+    def __init__(self, now: datetime, told: Told, public_url: str = "http://127.0.0.1") -> None:
+        self.settings = Settings(
+            table_name=TABLE,
+            deliver_queue_url="local",
+            public_url=public_url,
+            twilio_secret="local",  # noqa: S106  # a name, not a secret
+            ses_configuration_set="local",
+            email_from="visits@clinic.example",
+            due_shards=1,
+        )
         self.now = now
         self.told = told
         self.queue = LocalQueue()
@@ -106,13 +106,18 @@ class Stage:
         form["To"] = clinic.sms_from or ""
         if opt_out is not None:
             form["OptOutType"] = opt_out
-        signature = RequestValidator(AUTH_TOKEN).compute_signature(PUBLIC_URL + inbound.PATH, form)
+        signature = RequestValidator(AUTH_TOKEN).compute_signature(self.settings.public_url + inbound.PATH, form)
         headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signature}
         answer = self._app.http.post(inbound.PATH, headers=headers, body=urlencode(form).encode())
         if answer.status_code != HTTPStatus.OK:
             raise Unavailable(f"the webhook answered {answer.status_code}")
         for message in ElementTree.fromstring(answer.body).iter("Message"):  # noqa: S314  # our own answer
             self._answered(clinic, sender, sid, message.text or "")
+
+    def web(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """One request to the app's own routes, as a browser would make it."""
+        answer = self._app.http.request(method, path, headers=dict(headers), body=body)
+        return answer.status_code, dict(answer.headers), answer.body
 
     def _answered(self, clinic: Clinic, sender: str, sid: str, body: str) -> None:
         """The provider takes the answer of a webhook as it takes any message."""
@@ -202,7 +207,7 @@ class Stage:
         """Bring each receipt to the real route, signed, or the real function, as Twilio and SES would."""
         for post in self.sandbox.receipts_due(self.now):
             if post.channel is Channel.SMS:
-                path = post.url.removeprefix(PUBLIC_URL)
+                path = post.url.removeprefix(self.settings.public_url)
                 self._app.http.post(path, headers=post.headers, body=urlencode(post.form).encode())
             else:
                 sns = self._app.events.generate_sns_event(message=post.event)
@@ -214,12 +219,10 @@ class Stage:
 
     # --- wiring -----------------------------------------------------------------------------------------
 
-    def entry(self, tags: Mapping[str, str]) -> Entry | None:
-        """What the ledger knows of a message, by the ids that travelled with it."""
-        ref = PatientRef(tags.get("clinic", ""), tags.get("patient", ""))
-        chart = self.store.whole_chart(ref).chart  # a visit of last month is no longer among the live ones
-        ledger = chart.ledgers.get(tags.get("session", "")) if chart else None
-        return ledger.entries.get(tags.get("entry", "")) if ledger else None
+    def ledgers(self, ref: PatientRef) -> dict[str, Ledger]:
+        """All of a patient's, by session: that of a visit of last month too, which is no longer among the live ones."""
+        chart = self.store.whole_chart(ref).chart
+        return chart.ledgers if chart else {}
 
     def _note(self, event: str, /, **facts: object) -> None:
         if event == "received":  # the journal has ids only; here the words belong to the picture
@@ -245,15 +248,17 @@ class Stage:
         self.store = DynamoStore(dynamodb, TABLE, shards=1)
         secret = TwilioSecret(lambda: json.dumps({"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN}))
         senders: dict[Channel, Sender] = {
-            Channel.SMS: TwilioSms(secret, PUBLIC_URL, api=self.sandbox.url),
-            Channel.EMAIL: SesEmail(ses_client(self.sandbox.url), SETTINGS.ses_configuration_set, SETTINGS.email_from),
+            Channel.SMS: TwilioSms(secret, self.settings.public_url, api=self.sandbox.url),
+            Channel.EMAIL: SesEmail(
+                ses_client(self.sandbox.url), self.settings.ses_configuration_set, self.settings.email_from
+            ),
         }
         house = wiring.House(
             store=cast(Store, CrashingStore(self.store, self.crashes)),
             queue=self.queue,
             senders={channel: CrashingSender(sender, self.crashes, self._sent) for channel, sender in senders.items()},
             clock=lambda: self.now,
-            settings=SETTINGS,
+            settings=self.settings,
             secrets=secret,
             journal=self._note,
         )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
+from reminders.links import Links
 from reminders.messages import Catalogue
-from reminders.model import Cadence, Channel, Kind, Task
-from reminders.ports import Journal, PatientRef, Queue, Sender, Store
+from reminders.model import Cadence, Channel, Kind
+from reminders.ports import Journal, Queue, Sender, Store
 
 
 @dataclass(frozen=True)
 class Desk:
-    """`link` makes the address at which staff see and take a task; `alarm` tells whoever listens to the topic."""
+    """`alarm` tells whoever listens to the topic of urgent tasks."""
 
     store: Store
     queue: Queue
@@ -21,5 +21,5 @@ class Desk:
     cadences: Mapping[Kind, Cadence]
     catalogue: Catalogue
     journal: Journal
-    link: Callable[[PatientRef, Task, datetime], str]
+    links: Links
     alarm: Callable[[str], None]

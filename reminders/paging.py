@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from reminders.desk import Desk
+from reminders.errors import Unavailable
+from reminders.links import to_task
 from reminders.messages import clinic_words, render
 from reminders.model import Channel, Clinic, Language, OnCall, Outcome, Outgoing, Result, Task, Urgency
 from reminders.ports import PatientRef
@@ -56,11 +58,12 @@ def page(desk: Desk, ref: PatientRef, task_id: str, now: datetime) -> None:
     if claimed is None or not wakes(claimed) or clinic is None:
         return
     attempt = claimed.attempt + 1
-    desk.alarm(f"urgent task {attempt}: {desk.link(ref, claimed, now)}")
+    link = _link(desk, ref, claimed, now)
+    desk.alarm(f"urgent, page {attempt}: {link}")
     for person in woken(clinic, attempt):
         for channel, address in ((Channel.SMS, person.phone), (Channel.EMAIL, person.email)):
             if address is not None:
-                _wake(desk, clinic, ref, claimed, attempt, channel, address, now)
+                _wake(desk, clinic, claimed, attempt, channel, address, link, now)
     desk.store.change_task(ref, task_id, lambda found: _paged(found, attempt))
 
 
@@ -73,18 +76,26 @@ def _paged(task: Task, attempt: int) -> Task:
     return msgspec.structs.replace(paged, next_due_at=next_page_at(paged) if wakes(paged) else None)
 
 
+def _link(desk: Desk, ref: PatientRef, task: Task, now: datetime) -> str:
+    """Where the task is seen and taken. Without the table's answer the page goes out all the same."""
+    try:
+        return desk.links.issue([to_task(ref, task.id, now)])[0]
+    except Unavailable:
+        return "(no link this time: reply ACK and the code, or phone the clinic)"
+
+
 def _wake(
     desk: Desk,
     clinic: Clinic,
-    ref: PatientRef,
     task: Task,
     attempt: int,
     channel: Channel,
     address: str,
+    link: str,
     now: datetime,
 ) -> Outcome:
     words = clinic_words(clinic) | {
-        "link": desk.link(ref, task, now),
+        "link": link,
         "attempt": attempt,
         "undeliverable": task.undeliverable,
         "code": code(task),

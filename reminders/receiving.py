@@ -129,13 +129,18 @@ def rework(desk: Desk, clinic_id: str, sid: str, now: datetime) -> None:
     inbound = desk.store.inbound(clinic_id, sid)
     if inbound is None or inbound.done_at is not None:
         return
+    clinic = desk.store.clinic(clinic_id)
+    if clinic is None:
+        desk.alarm("a message came to a number that no clinic texts from; it is kept, and somebody must read it")
+        _open(desk, PatientRef(clinic_id, ""), TaskKind.OPERATOR, now, cause=sid, detail=sid)
+        desk.store.settle_inbound(msgspec.structs.replace(inbound, done_at=now, next_due_at=None))
+        return
     reply = receive(desk, inbound, now)
     if reply is None:
         return
-    clinic = desk.store.clinic(clinic_id)
     outgoing = Outgoing(
         to=inbound.sender,
-        sender=clinic.sms_from if clinic else None,
+        sender=clinic.sms_from,
         message=reply.rendered,
         send_by=now + OF_USE,
     )

@@ -22,7 +22,7 @@ from app import app
 from chalicelib import tokens, wiring
 from chalicelib.settings import Settings
 from local.resources import create_queue, create_table
-from reminders import links, tasks, workflow
+from reminders import adopting, links, tasks
 from reminders.links import Link
 from reminders.model import (
     Channel,
@@ -140,7 +140,7 @@ def book(house: wiring.House, patient: dict[str, Any] | None = None, **session: 
     """The patient p1 with the visit s1, as a booking system and adoption leave them."""
     house.store.put_patient(a_patient(**(patient or {})))
     house.store.put_session(a_session(**session))
-    workflow.adopt(wiring.desk(), REF, house.now())
+    adopting.adopt(wiring.desk(), REF, house.now())
 
 
 @pytest.fixture

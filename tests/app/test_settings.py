@@ -18,7 +18,7 @@ NEEDED = {
     "SES_CONFIGURATION_SET": "settings",
     "EMAIL_FROM": "clinic@example.org",
 }
-OPTIONAL = {"DUE_SHARDS": "3", "SMS_FROM": "+12135550100", "TWILIO_API": "http://127.0.0.1:1"}
+OPTIONAL = {"DUE_SHARDS": "3", "TWILIO_API": "http://127.0.0.1:1", "ALARM_TOPIC": "arn:topic"}
 
 
 def test_what_is_needed_is_enough() -> None:
@@ -34,7 +34,7 @@ def test_what_is_needed_is_enough() -> None:
 
 def test_the_rest_is_taken_too() -> None:
     chosen = read(NEEDED | OPTIONAL)
-    assert (chosen.due_shards, chosen.sms_from, chosen.twilio_api) == (3, "+12135550100", "http://127.0.0.1:1")
+    assert (chosen.due_shards, chosen.twilio_api) == (3, "http://127.0.0.1:1")
 
 
 @pytest.mark.parametrize("name", NEEDED)
