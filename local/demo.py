@@ -169,7 +169,7 @@ def run(*, once: bool, port: int) -> None:
     if not console.is_terminal:
         console = Console(width=WIDTH_OF_FILES)
     demo: Demo
-    with Stage(sample.OPENED, lambda event, facts: demo.hear(event, facts)) as stage:
+    with Stage(sample.OPENED, lambda event, facts: demo.hear(event, facts), f"http://127.0.0.1:{port}") as stage:
         demo = Demo(stage)
         end = NOON if once else SHOWN_AT
         with progress.until(sample.OPENED, end, "the sample clinic's days so far") as demo.watch:
@@ -220,6 +220,12 @@ def serve(console: Console, demo: Demo, port: int) -> None:
         def act(self, path: str, form: Mapping[str, str]) -> bool:
             with demo.lock:
                 return demo.act(path, form)
+
+        def web(
+            self, method: str, path: str, headers: Mapping[str, str], body: bytes
+        ) -> tuple[int, dict[str, str], bytes]:
+            with demo.lock:
+                return demo.stage.web(method, path, headers, body)
 
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), Pages)
@@ -343,10 +349,13 @@ class _Pages(BaseHTTPRequestHandler):
 
     show: Callable[[], bytes]
     act: Callable[[str, Mapping[str, str]], bool]
+    web: Callable[[str, str, Mapping[str, str], bytes], tuple[int, dict[str, str], bytes]]
 
     def do_GET(self) -> None:
         if self.path == "/":
             self._answer(HTTPStatus.OK, self.show(), "text/html; charset=utf-8")
+        elif self.path.startswith("/p/"):
+            self._pass_on(b"")
         elif self.path == "/demo.css":
             self._answer(HTTPStatus.OK, (PAGES / "demo.css").read_bytes(), "text/css")
         else:
@@ -354,6 +363,9 @@ class _Pages(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         size = min(int(self.headers.get("Content-Length") or 0), LONGEST_FORM)
+        if self.path.startswith("/p/"):
+            self._pass_on(self.rfile.read(size))
+            return
         form = dict(parse_qsl(self.rfile.read(size).decode("utf-8", errors="replace")))
         if not self.act(self.path, form):
             self._answer(HTTPStatus.NOT_FOUND, b"There is no such page.", "text/plain")
@@ -362,6 +374,17 @@ class _Pages(BaseHTTPRequestHandler):
         self.send_header("Location", "/")
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def _pass_on(self, body: bytes) -> None:
+        """A patient's private page is the app's own."""
+        status, headers, answer = self.web(self.command, self.path, dict(self.headers), body)
+        self.send_response(status)
+        for name, value in headers.items():
+            if name.lower() != "content-length":
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
 
     def _answer(self, status: HTTPStatus, body: bytes, kind: str) -> None:
         self.send_response(status)
