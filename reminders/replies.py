@@ -16,9 +16,10 @@ from typing import Any
 
 import msgspec
 
+from reminders.lexicon import vocabulary
 from reminders.model import Language
 from reminders.normalise import fold
-from reminders.phrases import Entry, Reading, Span, vocabulary
+from reminders.phrases import Entry, Reading, Span
 from reminders.rides import Driver, Kind, driver
 from reminders.safety import Danger, assess
 from reminders.scores import Answer, answer
@@ -176,7 +177,7 @@ def _intents(text: str, expecting: Expecting | None) -> dict[Intent, _Reading]:
     reading = words.exact(text)
     spans: dict[Intent, list[tuple[Entry, Span]]] = {}
     filler = polite = 0
-    hits = list(words.find("intents", reading))
+    hits = [(entry, span) for entry, (span, *_) in words.find("intents", reading)]
     for entry, span in hits:
         if entry.id == "polite":
             polite |= _bits(span)
@@ -207,7 +208,7 @@ def _without(polite: int, reading: Reading) -> list[tuple[Entry, Span]]:
         return []
     return [
         (entry, Span(kept[span.start], kept[span.end - 1] + 1))
-        for entry, span in vocabulary().find("intents", shorter)
+        for entry, (span, *_) in vocabulary().find("intents", shorter)
         if entry.intent and entry.id != "yes-opt-in"
     ]
 

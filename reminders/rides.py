@@ -7,8 +7,8 @@ import unicodedata
 from enum import Enum, auto
 from typing import NamedTuple
 
+from reminders.lexicon import Vocabulary, vocabulary
 from reminders.normalise import fold
-from reminders.phrases import Vocabulary, vocabulary
 
 _LONGEST_NAME = 60
 _CODE = re.compile(

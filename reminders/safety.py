@@ -10,8 +10,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from reminders.lexicon import Vocabulary, vocabulary
 from reminders.normalise import fold
-from reminders.phrases import Entry, Reading, Span, Vocabulary, vocabulary
+from reminders.phrases import Entry, Reading, Span
 
 _FURTHEST_DENIAL = 9  # words between a denial and what it denies
 _NEAR = 4
@@ -36,8 +37,8 @@ def assess(text: str) -> Finding:
     hidden, idioms = _idioms(words, reading, guards)
     urgent: list[str] = []
     calmed: list[str] = []
-    for entry, span in words.find("danger", reading, hidden):
-        (calmed if guards.calm(entry, span) else urgent).append(entry.id)
+    for entry, spans in words.find("danger", reading, hidden):
+        (calmed if any(guards.calm(entry, span) for span in spans) else urgent).append(entry.id)
     urgent += words.anywhere("danger", fold(text))
     if urgent:
         return Finding(Danger.URGENT, _once(urgent))
@@ -51,7 +52,7 @@ def _once(ids: list[str]) -> tuple[str, ...]:
 def _idioms(words: Vocabulary, reading: Reading, guards: _Guards) -> tuple[int, list[str]]:
     hidden = 0
     found = []
-    for entry, span in words.find("idioms", reading):
+    for entry, (span, *_) in words.find("idioms", reading):
         if "laugh" in entry.guards and not guards.laughs:
             continue
         hidden |= ((1 << span.end) - 1) & ~((1 << span.start) - 1)
@@ -66,7 +67,7 @@ class _Guards:
         self._reading = reading
         self._words = words
         self._spans: dict[str, list[Span]] = {}
-        for entry, span in words.find("guards", reading):
+        for entry, (span, *_) in words.find("guards", reading):
             self._spans.setdefault(entry.id, []).append(span)
         self._between = words.listed("guards", "between")
         self._nouns = words.listed("guards", "nouns-after-no")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reminders.phrases import FOLDER, Entry, entries, vocabulary
+from reminders.lexicon import FOLDER, entries, vocabulary
+from reminders.phrases import Entry
 from reminders.replies import Expecting, Level, understand
 from reminders.safety import Danger, assess
 
