@@ -15,10 +15,11 @@ class Killed(BaseException):
 
 
 class Crashes:
-    """The points at which the next deliveries die, in order."""
+    """The points at which the next deliveries die, in order; `untold` is what was written and nobody lived to tell."""
 
     def __init__(self) -> None:
         self.waiting: list[str] = []
+        self.untold: list[LedgerWrite] = []
 
     def reached(self, point: str) -> None:
         if point in self.waiting:
@@ -39,7 +40,9 @@ class CrashingStore:
     def commit(self, writes: Sequence[LedgerWrite]) -> set[str]:
         lost = self._store.commit(writes)
         if any(write.set_bodies for write in writes):
+            self._crashes.untold = [write for write in writes if write.ledger.session_id not in lost]
             self._crashes.reached("claim")
+            self._crashes.untold = []
         return lost
 
     def record(self, records: Sequence[LedgerRecord]) -> None:

@@ -37,7 +37,7 @@ from local.provider import Sandbox
 from local.provider_messages import ACCOUNT_SID, AUTH_TOKEN, Accepted
 from local.queue import LocalQueue
 from local.resources import create_table
-from reminders import gsm
+from reminders import gsm, telling
 from reminders.adopting import adopt
 from reminders.desk import Desk
 from reminders.errors import BadInput, Unavailable
@@ -182,8 +182,17 @@ class Stage:
             try:
                 failed = deliver(self.desk, [record.turn for record in batch], self.now)
             except (Killed, Unavailable):
+                self._tell_the_untold()
                 continue  # as on Lambda: the whole batch becomes visible again when its time runs out
             self.queue.done(record for record in batch if record.turn not in failed)
+
+    def _tell_the_untold(self) -> None:
+        """What a killed delivery had written is true, though it died before it could say so."""
+        for write in self.crashes.untold:
+            telling.entries(self.desk, write.chart, write.ledger.session_id, write.set_entries.values())
+            for task in write.tasks:
+                telling.task(self.desk, task)
+        self.crashes.untold = []
 
     def _drain_stream(self) -> None:
         refs: dict[PatientRef, None] = {}

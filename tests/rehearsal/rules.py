@@ -21,9 +21,9 @@ KEYS = {
     "acknowledged": ("patient",),
     **dict.fromkeys(("booked", "moved", "cancelled", "discharged", "no_show"), ("patient", "session")),
 }
-WORDS = {
-    "reason": set(Reason),
-    "kind": set(TaskKind),
+WORDS: dict[str, set[str]] = {
+    "reason": {*Reason},
+    "kind": {*TaskKind},
     "urgency": {"urgent", "review", "routine"},
     "status": {"delivered", "undelivered", "failed", "bounced", "complained"},
     "channel": {"sms", "email"},
@@ -53,7 +53,7 @@ def _well_formed(lines: list[Line]) -> None:
         missing = [key for key in KEYS[line["event"]] if key not in line]
         assert not missing, (missing, line)
         for key, words in WORDS.items():
-            assert line.get(key, next(iter(words))) in words, (key, line)
+            assert key not in line or line[key] in words, (key, line)
         if line["event"] == "sent":
             assert line["template"].startswith(line["step"]), line
             assert line["channel"] != "sms" or (line["encoding"] == "GSM-7" and 1 <= line["segments"] <= 2), line
@@ -102,7 +102,7 @@ def _once_only(lines: list[Line]) -> None:
 def _under_the_cap(scenario: dict[str, Any], lines: list[Line]) -> None:
     cap = scenario["clinic"].get("daily_cap", 2)
     zones = _zones(scenario)
-    first_attempts = {}
+    first_attempts: dict[tuple[str, str, str], Line] = {}
     for line in lines:
         if line["event"] == "sent" and line["channel"] == "sms" and line["step"] not in UNCAPPED:
             first_attempts.setdefault((line["session"], line["step"], line["body"]), line)
@@ -123,8 +123,11 @@ def _accounted_for(scenario: dict[str, Any], lines: list[Line]) -> None:
     }
     for session, step in _planned(scenario):
         assert (session, step) in spoken, f"nothing is said of {step} of {session}"
+    moved = {line["session"] for line in lines if line["event"] == "moved"}
     skips = Counter(
-        (line["at"], line["session"], line["step"], line["reason"]) for line in lines if line["event"] == "skipped"
+        (line["at"], line["session"], line["step"], line["reason"])
+        for line in lines
+        if line["event"] == "skipped" and line["session"] not in moved  # a step of two starts may be moot at once
     )
     assert all(count == 1 for count in skips.values()), skips.most_common(3)
 

@@ -53,3 +53,14 @@ def test_an_email_that_never_left_is_not_sent_blindly_but_given_to_a_person() ->
     assert lines.sent("day_before") == []
     assert lines.tasks("in_doubt") == ["day_before"]
     assert len(lines.sent("same_day")) == 1
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_what_was_decided_before_a_crash_is_told_all_the_same(point: str) -> None:
+    """Skips and tasks are written with the claim; whoever dies then has no time to speak of them."""
+    built = course(starts="2026-03-04 15:30", ends="2026-03-05 08:00")
+    built.visit("s1", "2026-03-04 19:00", booked="2026-03-04 15:40").does("2026-03-04 15:35", "crash", after=point)
+    lines = built.rehearsed()
+    assert lines.reasons("day_before") == ["too_late"]
+    assert lines.tasks("too_late") == ["day_before"]
+    assert lines.tasks("ride_unknown") == ["ride_unknown"]

@@ -1,11 +1,13 @@
 """Who may be written to, and how: consent, addresses, languages, shared phones, and clinics nobody is woken for."""
 
+from typing import Any
+
 import pytest
 
 from tests.rehearsal.course import CHECK_INS, Lines, course
 
 SAFETY = ["prepare", "day_before", "after", "home_safe"]
-SILENT = {
+SILENT: dict[str, dict[str, Any]] = {
     "no_consent": {"consent": {}},
     "only_email_consent_but_no_address": {"consent": {"email": True}, "email": None},
     "no_phone": {"phone": None},
