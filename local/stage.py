@@ -46,6 +46,7 @@ from reminders.ports import PatientRef, Sender, Store
 from reminders.workflow import deliver, dispatch
 
 MINUTE = timedelta(minutes=1)
+RECORDS_AT_ONCE = 1000  # of GetRecords
 TABLE = "reminders"
 STREAMS = f"https://streams.dynamodb.{REGION}.amazonaws.com"  # the one address moto knows
 TOLD_RECEIPTS = ("delivered", "undelivered", "failed", "bounced", "complained")
@@ -144,25 +145,31 @@ class Stage:
 
     def run(self, until: datetime) -> None:
         """Let everything happen that is to happen up to `until`, jumping from one thing to the next."""
-        while (upcoming := self.next_at()) is not None and upcoming <= until:
+        while True:
+            tick = self._next_tick()
+            upcoming = self._first(tick)
+            if upcoming is None or upcoming > until:
+                break
             self.now = max(self.now, upcoming)
-            self._step()
+            self._step(tick)
         self.now = max(self.now, until)
 
     def next_at(self) -> datetime | None:
         """When the next thing happens; None when nothing is left to do."""
+        return self._first(self._next_tick())
+
+    def _first(self, tick: datetime | None) -> datetime | None:
         agenda = min((when for when, _, _ in self.agenda), default=None)
-        times = [agenda, self._next_tick(), self.queue.next_at(), self.sandbox.next_receipt_at()]
+        times = [agenda, tick, self.queue.next_at(), self.sandbox.next_receipt_at()]
         return min((at for at in times if at is not None), default=None)
 
     # --- one round --------------------------------------------------------------------------------------
 
-    def _step(self) -> None:
+    def _step(self, tick: datetime | None) -> None:
         for item in sorted(item for item in self.agenda if item[0] <= self.now):
             self.agenda.remove(item)
             item[2]()
             self._drain_stream()
-        tick = self._next_tick()
         if tick is not None and tick <= self.now:
             self._last_tick = tick
             dispatch(self.store, self.queue, self.now)
@@ -199,8 +206,6 @@ class Stage:
         while True:
             answer = self._streams.get_records(ShardIterator=self._iterator)
             self._iterator = answer["NextShardIterator"]
-            if not answer["Records"]:
-                break
             for record in answer["Records"]:
                 try:
                     ref = changed(record["dynamodb"]["Keys"])
@@ -209,6 +214,8 @@ class Stage:
                     continue
                 if ref is not None:
                     refs[ref] = None
+            if len(answer["Records"]) < RECORDS_AT_ONCE:
+                break
         for ref in refs:
             adopt(self.desk, ref, self.now)
 
