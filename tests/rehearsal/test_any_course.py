@@ -1,6 +1,5 @@
 """Whatever happens to a small course, no rule is broken: moves, endings, crashes and a bad line at any hour."""
 
-import os
 from datetime import datetime, timedelta
 
 from hypothesis import given, settings
@@ -11,7 +10,6 @@ from tests.rehearsal.course import Course, course
 ZONES = ("America/Los_Angeles", "Pacific/Honolulu", "America/Phoenix", "America/New_York")
 OUTCOMES = ("30003", "30008", "30005", "20429", "21610", "timeout_accepted", "timeout_lost", "20003")
 STARTS = datetime.fromisoformat("2026-03-05 08:00")  # the clocks change on the third night
-EXAMPLES = int(os.environ.get("REHEARSALS", "6"))
 
 
 def within(start: datetime, days: int) -> st.SearchStrategy[datetime]:
@@ -56,7 +54,7 @@ def _visit(draw: st.DrawFn, built: Course, session: str) -> None:
         built.does(shown(start + timedelta(minutes=75)), ending, session)
 
 
-@settings(max_examples=EXAMPLES, deadline=None, derandomize="REHEARSALS" not in os.environ)
+@settings(max_examples=8, deadline=None, derandomize=True)
 @given(courses())
 def test_no_course_breaks_a_rule(built: Course) -> None:
     built.rehearsed()
