@@ -54,7 +54,7 @@ def _visit(draw: st.DrawFn, built: Course, session: str) -> None:
         built.does(shown(start + timedelta(minutes=75)), ending, session)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=5, deadline=None, derandomize=True)
 @given(courses())
 def test_no_course_breaks_a_rule(built: Course) -> None:
     built.rehearsed()
