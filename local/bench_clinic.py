@@ -19,7 +19,8 @@ from chalicelib.dynamo import DynamoStore
 from chalicelib.dynamo_items import shard
 from local.sample import SAMPLE_CLINIC
 from reminders import adoption
-from reminders.decisions import after_answer, decide, next_due
+from reminders.attempts import after_answer
+from reminders.decisions import decide, next_due
 from reminders.model import (
     Cadence,
     Channel,

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from reminders import adopting, decisions, tasks, telling
-from reminders.decisions import Check, Decision, Mark, Send
+from reminders import adopting, attempts, decisions, tasks, telling
+from reminders.attempts import Mark
 from reminders.desk import Desk
+from reminders.draft import Check, Decision, Send
 from reminders.errors import BadTemplate, Unavailable
 from reminders.links import Link, to_checkin, to_visit
 from reminders.messages import context, render
@@ -199,7 +200,7 @@ def _writes(job: _Job, now: datetime) -> list[LedgerWrite]:
         leases = [entry.again_at for entry in entries.values() if entry.again_at]
         next_due = min([at for at in (job.decision.next_due.get(session_id), *leases) if at], default=None)
         if session_id in checked:
-            next_due = now + decisions.LOOK_AGAIN if next_due is None else min(next_due, now + decisions.LOOK_AGAIN)
+            next_due = now + attempts.LOOK_AGAIN if next_due is None else min(next_due, now + attempts.LOOK_AGAIN)
         overdue = ledger.next_due_at is not None and ledger.next_due_at <= now
         sooner = next_due is not None and (ledger.next_due_at is None or next_due < ledger.next_due_at)
         if entries or opened or overdue or sooner:
@@ -230,7 +231,7 @@ def tags(ref: PatientRef, session_id: str, entry: Entry) -> dict[str, str]:
 def _send(desk: Desk, job: _Job, send: Send, rendered: Rendered, now: datetime) -> None:
     entry = send.entry
     if entry.channel is None or entry.to is None or entry.until is None:
-        raise ValueError("a claim without channel, address and send-by time")  # decisions.py always sets them
+        raise ValueError("a claim without channel, address and send-by time")  # a draft always sets them
     clinic = job.chart.clinic
     outgoing = Outgoing(
         to=entry.to,
@@ -240,7 +241,7 @@ def _send(desk: Desk, job: _Job, send: Send, rendered: Rendered, now: datetime) 
         tags=tags(job.ref, send.session.id, entry),
     )
     outcome = desk.senders[entry.channel].send(outgoing, now)
-    after, marks = decisions.after_answer(entry, outcome, now)
+    after, marks = attempts.after_answer(entry, outcome, now)
     job.done.setdefault(send.session.id, {})[entry.key] = after
     job.marks += marks
     telling.entries(desk, job.chart, send.session.id, [after])
@@ -254,10 +255,10 @@ def _check(desk: Desk, job: _Job, check: Check, now: datetime) -> None:
     try:
         known = tags(job.ref, check.session.id, entry)
         found = desk.senders[entry.channel].find(entry.to, known, entry.at - LOOK_BACK, body)
-        after, marks = decisions.after_check(entry, found, now)
+        after, marks = attempts.after_check(entry, found, now)
         job.marks += marks
     except Unavailable:
-        after = decisions.unanswered_check(entry, now)
+        after = attempts.unanswered_check(entry, now)
     job.done.setdefault(check.session.id, {})[entry.key] = after
     telling.entries(desk, job.chart, check.session.id, [after])
 

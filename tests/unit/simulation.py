@@ -10,7 +10,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from reminders import adoption, cadences
-from reminders.decisions import after_answer, decide, next_due
+from reminders.attempts import after_answer
+from reminders.decisions import decide, next_due
 from reminders.model import (
     Channel,
     Chart,
