@@ -7,9 +7,9 @@ copies of their items under ids and phones of their own.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,8 @@ class Pattern:
 
     @property
     def clinic(self) -> Clinic:
-        return replace(SAMPLE_CLINIC, id=f"clinic{self.number}", time_zone=self.time_zone)
+        number = f"+1213556{self.number:04}"
+        return replace(SAMPLE_CLINIC, id=f"clinic{self.number}", time_zone=self.time_zone, sms_from=number)
 
     @property
     def ref(self) -> PatientRef:
@@ -217,32 +218,39 @@ def populate(
     patterns: Sequence[Pattern],
     opens: datetime,
     closes: datetime,
-    copies_of: Callable[[int], int],
+    messages: int,
+    first: int = 0,
 ) -> Population:
-    """Play each pattern up to `opens` and write it; `copies_of` says how often, knowing how many messages one gives."""
+    """Play each pattern up to `opens` and write it so often that together they send so many messages before `closes`.
+
+    `first` is the number of the first patient.
+    """
     store = DynamoStore(client, table, shards)
+    found = [(pattern, *_outlook(pattern, cadences, opens, closes)) for pattern in patterns]
+    sending = [line for line in found if line[3]]
     refs: list[PatientRef] = []
-    messages = 0
-    for pattern in patterns:
-        chart, before = played(pattern, cadences, opens)
-        (due_at,) = next_due(chart, cadences, opens).values()
-        _, later = played(pattern, cadences, closes)
-        numbers = range(len(refs), len(refs) + copies_of(len(later) - len(before)))
-        if due_at is None or not numbers:
-            continue
+    written_for = 0
+    for position, (pattern, chart, due_at, count) in enumerate(sending):
+        share = (position + 1) * messages / len(sending)
+        number_of_copies = max(round((share - written_for) / count), 0)
+        numbers = range(first + len(refs), first + len(refs) + number_of_copies)
         items = written(store, client, table, pattern, chart)
         store_all(client, table, copies(pattern, items, due_at, numbers, shards))
         _remove(client, table, items)
         refs += [PatientRef(pattern.clinic.id, f"p{number:06}") for number in numbers]
-        messages += len(numbers) * (len(later) - len(before))
-    return Population(refs, messages)
+        written_for += number_of_copies * count
+    return Population(refs, written_for)
+
+
+def _outlook(
+    pattern: Pattern, cadences: Cadences, opens: datetime, closes: datetime
+) -> tuple[Chart, datetime | None, int]:
+    """The chart at `opens`, when it is next due, and how many messages go before `closes`."""
+    chart, before = played(pattern, cadences, opens)
+    (due_at,) = next_due(chart, cadences, opens).values()
+    return chart, due_at, len(played(pattern, cadences, closes)[1]) - len(before)
 
 
 def _remove(client: DynamoDBClient, table: str, items: Items) -> None:
     for item in items:
         client.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
-
-
-def every(minutes: int, first: datetime, count: int) -> list[datetime]:
-    """So many instants, `minutes` apart."""
-    return [first + timedelta(minutes=minutes * position) for position in range(count)]

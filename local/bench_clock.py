@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from local.queue import VISIBILITY
 from reminders.model import Channel, Outcome, Outgoing, Result
@@ -19,6 +18,7 @@ from reminders.ports import Sender, Turn
 RATE = 100  # sends a second that the provider takes of one account
 SEND_S = 0.1  # one create, from here to the answer
 CALL_S = 0.01  # one call of DynamoDB
+MINUTE = timedelta(minutes=1)
 POLL_S = 0.05  # from visible in the queue to the function's start
 BATCH = 10
 WORKERS = 15  # `maximum_concurrency` in app.py
@@ -58,13 +58,10 @@ class TimedSender:
     """A real sender, whose sends take their time on the virtual clock."""
 
     sender: Sender
+    channel: Channel
     clock: Clock
     turnstile: Turnstile = field(default_factory=lambda: Turnstile(RATE))
     handed_over: list[tuple[str, datetime]] = field(default_factory=list)  # patient, when the provider had it
-
-    @property
-    def channel(self) -> Channel:
-        return self.sender.channel
 
     def send(self, outgoing: Outgoing, now: datetime) -> Outcome:
         outcome = self.sender.send(outgoing, now)
@@ -80,30 +77,36 @@ class TimedSender:
 
 @dataclass
 class WholeSeconds:
-    """`reminders.ports.Queue` as SQS is: delays of whole seconds, 900 at most."""
+    """`reminders.ports.Queue` as SQS is: ten to a call, delays of whole seconds, 900 at most."""
 
+    clock: Clock
     due: dict[Turn, datetime] = field(default_factory=dict)
-    puts: int = 0
+    calls: int = 0
     _waiting: list[tuple[datetime, int, Turn]] = field(default_factory=list)
+    _put: int = 0
 
     def put(self, turns: Iterable[tuple[Turn, datetime]], now: datetime) -> int:
-        before = self.puts
+        count = 0
         for turn, due in turns:
+            if count % BATCH == 0:
+                self.calls += 1
+                self.clock.spend(CALL_S)
+            count += 1
             self.due[turn] = due
             delay_s = min(max(math.ceil((due - now).total_seconds()), 0), LONGEST_DELAY_S)
-            self.hide(turn, now + timedelta(seconds=delay_s))
-        return self.puts - before
+            self.hide(turn, self.clock.now + timedelta(seconds=delay_s))
+        return count
 
     def hide(self, turn: Turn, until: datetime) -> None:
-        self.puts += 1
-        heapq.heappush(self._waiting, (until, self.puts, turn))
+        self._put += 1
+        heapq.heappush(self._waiting, (until, self._put, turn))
 
     def next_at(self) -> datetime | None:
         return self._waiting[0][0] if self._waiting else None
 
     def take(self, now: datetime) -> list[Turn]:
         """A batch of what is visible."""
-        taken = []
+        taken: list[Turn] = []
         while self._waiting and self._waiting[0][0] <= now and len(taken) < BATCH:
             taken.append(heapq.heappop(self._waiting)[2])
         return taken
@@ -111,7 +114,10 @@ class WholeSeconds:
 
 @dataclass
 class Day:
-    """Ticks and workers in the order of the clock. `deliver` answers with the turns that are to come again."""
+    """Ticks, on every whole minute, and workers in the order of the clock.
+
+    `deliver` answers with the turns that are to come again.
+    """
 
     clock: Clock
     queue: WholeSeconds
@@ -122,23 +128,24 @@ class Day:
     batches: int = 0
 
     def run(self, until: datetime) -> None:
-        """Until nothing is left that is due before `until`."""
+        """Until nothing waits and nothing is due before `until`. Ticks that would find nothing are jumped over."""
         free = [self.clock.now] * WORKERS
-        tick = _next_tick(self.next_due(), self.clock.now)
+        tick = minute(self.clock.now)
         while True:
             visible = self.queue.next_at()
+            if visible is None:
+                due = self.next_due()
+                if due is None or due >= until:
+                    return
+                tick = max(tick, minute(due))
             starts = max(visible, free[0]) if visible else None
-            if starts is not None and (tick is None or starts < tick):
-                heapq.heapreplace(free, self._batch(starts))
-            elif tick is not None and tick < until:
+            if starts is None or tick <= starts:
                 self.clock.now = tick
                 self.dispatch()
                 self.ticks += 1
-                tick = _next_tick(self.next_due(), tick + timedelta(minutes=1))
-            elif tick is not None and starts is not None:
-                tick = None  # only the rest of the queue is left
+                tick += MINUTE
             else:
-                return
+                heapq.heapreplace(free, self._batch(starts))
 
     def _batch(self, starts: datetime) -> datetime:
         """One worker's work; returns when it is free again."""
@@ -151,21 +158,11 @@ class Day:
         return self.clock.now
 
 
-def _next_tick(due: datetime | None, earliest: datetime) -> datetime | None:
-    """The tick that will find it, a minute ahead; none before `earliest`. Those that find nothing are jumped over."""
-    if due is None:
-        return None
-    wanted = due - timedelta(minutes=1)
-    minute = max(wanted, earliest).replace(second=0, microsecond=0)
-    return minute if minute >= max(wanted, earliest) else minute + timedelta(minutes=1)
+def minute(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
     """The value that `share` of all do not exceed."""
     ranked = sorted(values)
     return ranked[max(math.ceil(share * len(ranked)) - 1, 0)]
-
-
-def in_minutes(ticks: int, minutes: int, queries: int) -> dict[str, Any]:
-    """What ticks cost that find nothing, which this clock jumps over."""
-    return {"ticks": ticks, "ticks_jumped_over": minutes - ticks, "queries_a_tick": queries}
