@@ -58,16 +58,27 @@ def upcoming(charts: Sequence[Chart], now: datetime) -> list[tuple[Chart, Sessio
     return sorted(told, key=lambda item: (item[1].starts_at, item[1].id))
 
 
-def last_discharged(charts: Sequence[Chart], now: datetime) -> tuple[Chart, Session] | None:
-    """The visit that somebody who writes HOME has just come from."""
+def asked_how(charts: Sequence[Chart], now: datetime) -> list[Question]:
+    """The open check-ins of this phone that nobody has answered, one a patient."""
+    asked = [open_question([chart], now) for chart in charts]
+    return [
+        one
+        for one in asked
+        if one is not None
+        and one.expecting is Expecting.MOOD
+        and one.entry.key not in one.chart.ledgers[one.session.id].answered
+    ]
+
+
+def discharged_lately(charts: Sequence[Chart], now: datetime) -> list[tuple[Chart, Session]]:
+    """The visits that somebody who writes HOME can have just come from, the latest first."""
     lately = [
         (ledger.discharged_at, chart, chart.sessions[session_id])
         for chart in charts
         for session_id, ledger in chart.ledgers.items()
         if session_id in chart.sessions and ledger.discharged_at and now - ledger.discharged_at < HOME_SAFE_OPEN
     ]
-    latest = max(lately, key=lambda item: (item[0], item[2].id), default=None)
-    return latest[1:] if latest else None
+    return [visit[1:] for visit in sorted(lately, key=lambda one: (one[0], one[2].id), reverse=True)]
 
 
 def _expecting(session: Session, ledger: Ledger, entry: Entry, now: datetime) -> Expecting | None:

@@ -5,7 +5,9 @@ Every action is safe to repeat: a message whose handling was cut short is worked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +15,7 @@ import msgspec
 
 from reminders import checkins, questions, tasks
 from reminders.desk import Desk
+from reminders.errors import Unavailable
 from reminders.messages import clinic_words, context, render
 from reminders.model import (
     Channel,
@@ -28,6 +31,7 @@ from reminders.model import (
     Permission,
     PermissionState,
     Rendered,
+    Result,
     Ride,
     RideState,
     Session,
@@ -49,13 +53,16 @@ OF_USE = timedelta(minutes=10)
 ONLY_WHEN_CLEAR = (Intent.CONFIRM, Intent.RIDE, Intent.HOME_SAFE, Intent.OPT_IN, Intent.LESS)
 ALREADY_ANSWERED = {"STOP": Intent.OPT_OUT, "START": Intent.OPT_IN, "HELP": Intent.HELP}
 
+_ACK = re.compile(r"\W*(?P<word>ack)?\W*(?P<code>[0-9]{4})?\W*", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Reply:
-    """What to answer: the message's key, the words, and whose language it is in."""
+    """What to answer: the message's key, the words, and the task that wakes somebody, if it was danger."""
 
     key: str
     rendered: Rendered
+    alarm: Task | None = None
 
 
 @dataclass(frozen=True)
@@ -64,10 +71,23 @@ class _Heard:
 
     inbound: Inbound
     clinic: Clinic
+    refs: Sequence[PatientRef]
     charts: Sequence[Chart]
     asked: Question | None
     understood: Understood
     intent: Intent
+
+    @property
+    def said(self) -> datetime:
+        """When it was said, which may be a while before it is worked on: what was said later stands."""
+        return self.inbound.received_at
+
+    @property
+    def ref(self) -> PatientRef:
+        """Whose it most likely is, even when nothing more is known of them; else the clinic's."""
+        if self.patient is not None:
+            return PatientRef(self.clinic.id, self.patient.id)
+        return self.refs[0] if self.refs else PatientRef(self.clinic.id, "")
 
     @property
     def patient(self) -> Patient | None:
@@ -90,21 +110,45 @@ def receive(desk: Desk, inbound: Inbound, now: datetime) -> Reply | None:
         return None
     heard = _heard(desk, clinic, inbound, now)
     if heard.understood.level is Level.URGENT:
-        _crisis(desk, heard, now)
-    elif heard.understood.level is Level.REVIEW:
+        return _in_danger(desk, heard, now)
+    if heard.understood.level is Level.REVIEW:
         _for_a_person(desk, heard, TaskKind.REVIEW_REPLY, now)
-    _heard_from(desk, heard, now)
+    _heard_from(desk, heard)
     key, chart, session = _act(desk, heard, now)
-    if heard.understood.level is Level.URGENT:
-        key = "reply_crisis"
     reply = _reply(desk, heard, key, chart, session, now) if key else None
-    patient = heard.patient
+    _settle(desk, heard, reply, now)
+    return reply
+
+
+def _in_danger(desk: Desk, heard: _Heard, now: datetime) -> Reply | None:
+    """Somebody is woken and the reply is ready before anything else in the message is tried."""
+    alarm = _crisis(desk, heard, now)
+    reply = _reply(desk, heard, "reply_crisis", None, None, now)
+    with _whatever_happens(desk, heard, now):
+        _heard_from(desk, heard)
+        _act(desk, heard, now)
+    with _whatever_happens(desk, heard, now):
+        _settle(desk, heard, reply, now)
+    return Reply(reply.key, reply.rendered, alarm) if reply else None
+
+
+@contextmanager
+def _whatever_happens(desk: Desk, heard: _Heard, now: datetime) -> Iterator[None]:
+    """Around what must not keep the answer to somebody in danger back. Only the kind of error is told."""
+    try:
+        yield
+    except Exception as error:
+        desk.journal("stuck", at=now, clinic=heard.clinic.id, error=type(error).__name__)
+
+
+def _settle(desk: Desk, heard: _Heard, reply: Reply | None, now: datetime) -> None:
+    patient_id = heard.ref.patient_id or None
     desk.store.settle_inbound(
         msgspec.structs.replace(
-            inbound,
+            heard.inbound,
             done_at=now,
             next_due_at=None,
-            patient_id=patient.id if patient else None,
+            patient_id=patient_id,
             level=str(heard.understood.level),
             intent=str(heard.intent),
             score=heard.understood.score,
@@ -114,18 +158,20 @@ def receive(desk: Desk, inbound: Inbound, now: datetime) -> Reply | None:
     )
     desk.journal(
         "received",
-        at=inbound.received_at,
-        clinic=clinic.id,
-        sid=inbound.sid,
-        patient=patient.id if patient else None,
+        at=heard.inbound.received_at,
+        clinic=heard.clinic.id,
+        sid=heard.inbound.sid,
+        patient=patient_id,
         level=str(heard.understood.level),
         intent=str(heard.intent),
     )
-    return reply
 
 
 def rework(desk: Desk, clinic_id: str, sid: str, now: datetime) -> None:
-    """A kept message whose handling was cut short: work on it, and send the reply that the webhook no longer can."""
+    """A kept message whose handling was cut short: work on it, and send the reply that the webhook no longer can.
+
+    What fails for another reason than a table that does not answer would fail for ever: a person reads it instead.
+    """
     inbound = desk.store.inbound(clinic_id, sid)
     if inbound is None or inbound.done_at is not None:
         return
@@ -135,16 +181,41 @@ def rework(desk: Desk, clinic_id: str, sid: str, now: datetime) -> None:
         _open(desk, PatientRef(clinic_id, ""), TaskKind.OPERATOR, now, cause=sid, detail=sid)
         desk.store.settle_inbound(msgspec.structs.replace(inbound, done_at=now, next_due_at=None))
         return
-    reply = receive(desk, inbound, now)
-    if reply is None:
+    try:
+        reply = receive(desk, inbound, now)
+    except Unavailable:
+        raise
+    except Exception as error:  # nobody knows what it may be; only its kind is told
+        desk.journal("stuck", at=now, clinic=clinic_id, error=type(error).__name__)
+        _open(desk, PatientRef(clinic_id, ""), TaskKind.REVIEW_REPLY, now, cause=sid, detail=sid)
+        desk.store.settle_inbound(msgspec.structs.replace(inbound, done_at=now, next_due_at=None))
         return
+    if reply is not None:
+        _send(desk, clinic, inbound, reply, now)
+
+
+def _send(desk: Desk, clinic: Clinic, inbound: Inbound, reply: Reply, now: datetime) -> None:
+    """A reply as a text of its own. If it does not reach somebody in danger, whoever is woken must phone them."""
+    settled = desk.store.inbound(clinic.id, inbound.sid)
+    ids = {"clinic": clinic.id, "reply": inbound.sid}
+    if settled is not None and settled.patient_id:
+        ids["patient"] = settled.patient_id
     outgoing = Outgoing(
-        to=inbound.sender,
-        sender=clinic.sms_from,
-        message=reply.rendered,
-        send_by=now + OF_USE,
+        to=inbound.sender, sender=clinic.sms_from, message=reply.rendered, send_by=now + OF_USE, tags=ids
     )
-    desk.senders[Channel.SMS].send(outgoing, now)
+    outcome = desk.senders[Channel.SMS].send(outgoing, now)
+    if reply.alarm is not None and outcome.result is not Result.ACCEPTED:
+        _phone_them(desk, reply.alarm, now)
+
+
+def _phone_them(desk: Desk, alarm: Task, now: datetime) -> None:
+    ref = PatientRef(alarm.clinic_id, alarm.patient_id or "")
+
+    def change(task: Task) -> Task:
+        return msgspec.structs.replace(task, undeliverable=True, next_due_at=now) if wakes(task) else task
+
+    desk.store.change_task(ref, alarm.id, change)
+    _wake(desk, ref, alarm.id, now)
 
 
 # --- what a patient can do, by text or on the private page ---------------------------------------------------
@@ -156,23 +227,37 @@ def confirm(desk: Desk, ref: PatientRef, session_id: str, now: datetime) -> None
 
 def reschedule(desk: Desk, ref: PatientRef, session_id: str, now: datetime) -> None:
     """The patient wants another time: a person calls."""
-    _open(desk, ref, TaskKind.RESCHEDULE, now, session_id=session_id, cause=f"{now:%Y%m%d}")
+    _open_unless_waiting(desk, ref, TaskKind.RESCHEDULE, now, session_id)
 
 
-def ride(desk: Desk, ref: PatientRef, session_id: str, who: str, now: datetime, by: str = "patient") -> None:
-    """Somebody takes the patient home; the tasks that asked for it are done."""
+def ride(desk: Desk, ref: PatientRef, session_id: str, who: str, now: datetime, by: str = "patient") -> bool:
+    """Somebody takes the patient home; the tasks that asked for it are done. False if something newer is known."""
     named = Ride(state=RideState.CONFIRMED, who=who, at=now, by=by)
-    desk.store.answer(ref, session_id, lambda ledger: msgspec.structs.replace(ledger, ride=named), now)
+    if not _told(desk, ref, session_id, named):
+        return False
     _close(desk, ref, session_id, (TaskKind.RIDE_UNKNOWN, TaskKind.NO_RIDE), now, note=f"ride confirmed by {by}")
+    return True
 
 
-def no_ride(desk: Desk, ref: PatientRef, session_id: str, now: datetime) -> None:
-    """Nobody takes the patient home: a person must find a way."""
-    nobody = Ride(state=RideState.NONE, at=now, by="patient")
-    ledger = desk.store.answer(ref, session_id, lambda ledger: msgspec.structs.replace(ledger, ride=nobody), now)
-    start = ledger.starts_at if ledger else None
+def no_ride(desk: Desk, ref: PatientRef, session_id: str, now: datetime) -> bool:
+    """Nobody takes the patient home: a person must find a way. False if something newer is known."""
+    if not _told(desk, ref, session_id, Ride(state=RideState.NONE, at=now, by="patient")):
+        return False
+    _open_unless_waiting(desk, ref, TaskKind.NO_RIDE, now, session_id)
     _close(desk, ref, session_id, (TaskKind.RIDE_UNKNOWN,), now, note="the patient has nobody")
-    _open(desk, ref, TaskKind.NO_RIDE, now, session_id=session_id, start=start, cause=f"{now:%Y%m%dT%H%M%S}")
+    return True
+
+
+def _told(desk: Desk, ref: PatientRef, session_id: str, said: Ride) -> bool:
+    """Keep what was said of the ride, unless something was said later."""
+
+    def change(ledger: Ledger) -> Ledger:
+        known = ledger.ride.at
+        older = known is not None and said.at is not None and said.at < known
+        return ledger if older else msgspec.structs.replace(ledger, ride=said)
+
+    ledger = desk.store.answer(ref, session_id, change, said.at)
+    return ledger is None or ledger.ride == said
 
 
 def home_safe(desk: Desk, ref: PatientRef, session_id: str, now: datetime) -> None:
@@ -181,15 +266,16 @@ def home_safe(desk: Desk, ref: PatientRef, session_id: str, now: datetime) -> No
 
 
 def opt_out(desk: Desk, ref: PatientRef, channel: Channel, now: datetime) -> bool:
-    """No more routine messages on this channel. False if that was so already."""
-    before = desk.store.patient(ref)
-    _permit(desk, ref, channel, PermissionState.REVOKED, now)
+    """No more routine messages on this channel. False if that was so already, or something newer is known."""
+    after = _permit(desk, ref, channel, PermissionState.REVOKED, now)
     if _low_lately(desk, ref, now):
         _open(desk, ref, TaskKind.REVIEW_REPLY, now, cause=f"opted_out.{now:%Y%m%d}", detail="opted out after low mood")
-    return before is not None and before.permission(channel).state is not PermissionState.REVOKED
+    given = after.permission(channel) if after else Permission()
+    return given.state is PermissionState.REVOKED and given.at == now
 
 
 def opt_in(desk: Desk, ref: PatientRef, channel: Channel, now: datetime) -> None:
+    """Messages on this channel again, even to an address that was taken for a wrong one."""
     _permit(desk, ref, channel, PermissionState.GRANTED, now)
 
 
@@ -231,7 +317,7 @@ def acknowledge(desk: Desk, ref: PatientRef, task_id: str, by: str, now: datetim
     return True
 
 
-def raise_alarm(desk: Desk, ref: PatientRef, now: datetime, *, cause: str, undeliverable: bool = False) -> None:
+def raise_alarm(desk: Desk, ref: PatientRef, now: datetime, *, cause: str, undeliverable: bool = False) -> Task:
     """Open a crisis task and wake somebody, at once and until a named person takes it."""
     opened = tasks.task(
         TaskKind.CRISIS, ref.clinic_id, now, patient_id=ref.patient_id or None, cause=cause, detail=cause
@@ -239,7 +325,16 @@ def raise_alarm(desk: Desk, ref: PatientRef, now: datetime, *, cause: str, undel
     opened = msgspec.structs.replace(opened, next_due_at=now, undeliverable=undeliverable)
     if desk.store.open_task(opened):
         _note(desk, opened)
-    desk.queue.put([(Turn(ref, f"TASK#{opened.id}"), now)], now)
+    _wake(desk, ref, opened.id, now)
+    return opened
+
+
+def _wake(desk: Desk, ref: PatientRef, task_id: str, now: datetime) -> None:
+    """Have a task paged at once. It is due in the table, so that without the queue it is found within a minute."""
+    try:
+        desk.queue.put([(Turn(ref, f"TASK#{task_id}"), now)], now)
+    except Unavailable as error:
+        desk.journal("stuck", at=now, clinic=ref.clinic_id, task=task_id, error=type(error).__name__)
 
 
 def acknowledge_all(desk: Desk, ref: PatientRef, by: str, now: datetime) -> int:
@@ -252,27 +347,40 @@ def acknowledge_all(desk: Desk, ref: PatientRef, by: str, now: datetime) -> int:
 
 
 def _heard(desk: Desk, clinic: Clinic, inbound: Inbound, now: datetime) -> _Heard:
-    refs = desk.store.patients_at(clinic.id, inbound.sender)
-    charts = list(desk.store.charts(refs).values()) if refs else []
-    asked = questions.open_question(charts, now)
+    refs: list[PatientRef] = []
+    charts: list[Chart] = []
+    try:
+        refs = desk.store.patients_at(clinic.id, inbound.sender)
+        charts = list(desk.store.charts(refs).values()) if refs else []
+    except Exception as error:  # whoever is in danger is answered although nobody can say who they are
+        if understand(inbound.body).level is not Level.URGENT:
+            raise
+        desk.journal("stuck", at=now, clinic=clinic.id, error=type(error).__name__)
+    asked = questions.open_question(charts, inbound.received_at)
     understood = understand(inbound.body, expecting=asked.expecting if asked else None)
     intent = ALREADY_ANSWERED.get(inbound.opt_out_type or "", understood.intent)
-    return _Heard(inbound, clinic, charts, asked, understood, intent)
+    if inbound.opt_out_type == "START" and understood.intent is not Intent.UNKNOWN:
+        intent = understood.intent  # YES resumes the texts and answers the open question too
+    return _Heard(inbound, clinic, refs, charts, asked, understood, intent)
 
 
 def _act(desk: Desk, heard: _Heard, now: datetime) -> tuple[str | None, Chart | None, Session | None]:
     """Do what was meant. The key of the reply (None: no reply), and which visit it speaks of."""
+    if heard.inbound.opt_out_type == "START":
+        _opt_in(desk, heard)
+        if heard.intent is Intent.OPT_IN:
+            return None, None, None
     if heard.understood.level is not Level.NONE and heard.intent in ONLY_WHEN_CLEAR:
         return _unclear(heard)
     match heard.intent:
         case Intent.OPT_OUT:
-            changed = [opt_out(desk, _ref(chart), Channel.SMS, now) for chart in heard.charts]
-            return ("reply_opt_out" if any(changed) or not changed else None), None, None
-        case Intent.OPT_IN:
-            for chart in heard.charts:
-                opt_in(desk, _ref(chart), Channel.SMS, now)
+            return _opt_out(desk, heard, now), None, None
+        case Intent.OPT_IN if heard.charts:
+            _opt_in(desk, heard)
             return "reply_opt_in", None, None
         case Intent.HELP:
+            if any(_low_lately(desk, _ref(chart), now) for chart in heard.charts):
+                _for_a_person(desk, heard, TaskKind.REVIEW_REPLY, now)
             return "reply_help", None, None
         case Intent.WRONG_NUMBER:
             for chart in heard.charts:
@@ -288,8 +396,31 @@ def _act(desk: Desk, heard: _Heard, now: datetime) -> tuple[str | None, Chart | 
             return _home(desk, heard, now)
         case Intent.CONFIRM | Intent.RESCHEDULE | Intent.RIDE | Intent.NO_RIDE:
             return _about_visit(desk, heard, now)
-        case _:
+        case Intent.UNKNOWN:
             return _unclear(heard)
+        case _:  # clear, but from nobody we know
+            return _person_reads(desk, heard, now)
+
+
+def _opt_out(desk: Desk, heard: _Heard, now: datetime) -> str | None:
+    changed = [opt_out(desk, _ref(chart), Channel.SMS, heard.said) for chart in heard.charts]
+    if "carrier-cancel" in heard.understood.why and questions.upcoming(heard.charts, heard.said):
+        _for_a_person(desk, heard, TaskKind.REVIEW_REPLY, now)  # to the carrier CANCEL ends the texts; or the visit?
+    return "reply_opt_out" if any(changed) or not changed else None
+
+
+def _opt_in(desk: Desk, heard: _Heard) -> None:
+    """For whoever has opted out at this phone; a consent that somebody never gave is not another's to give."""
+    for chart in heard.charts:
+        revoked = chart.patient.permission(Channel.SMS).state is PermissionState.REVOKED
+        if revoked or len(heard.charts) == 1 or Channel.SMS in chart.patient.unreachable:
+            opt_in(desk, _ref(chart), Channel.SMS, heard.said)
+
+
+def _person_reads(desk: Desk, heard: _Heard, now: datetime) -> tuple[str, Chart | None, Session | None]:
+    """Clear words that fit nothing we know of, or more than one patient."""
+    _for_a_person(desk, heard, TaskKind.REVIEW_REPLY, now)
+    return "reply_unclear", None, None
 
 
 def _unclear(heard: _Heard) -> tuple[str, Chart | None, Session | None]:
@@ -301,15 +432,13 @@ def _unclear(heard: _Heard) -> tuple[str, Chart | None, Session | None]:
 
 def _scored(desk: Desk, heard: _Heard, now: datetime) -> tuple[str | None, Chart | None, Session | None]:
     asked, score = heard.asked, heard.understood.score
-    if asked is None or asked.expecting is not Expecting.MOOD:
-        if heard.understood.level is Level.NONE:
-            _for_a_person(desk, heard, TaskKind.REVIEW_REPLY, now)
-        return "reply_unclear", None, None
+    if asked is None or asked.expecting is not Expecting.MOOD or len(questions.asked_how(heard.charts, heard.said)) > 1:
+        return _person_reads(desk, heard, now)
     if score is None:
         return "reply_score_again", asked.chart, asked.session
     answered = CheckIn(
         asked_at=asked.entry.at,
-        answered_at=now,
+        answered_at=heard.said,
         instrument=Instrument.MOOD,
         version=checkins.SCALES[Instrument.MOOD].version,
         items=(score,),
@@ -322,66 +451,64 @@ def _scored(desk: Desk, heard: _Heard, now: datetime) -> tuple[str | None, Chart
 
 
 def _home(desk: Desk, heard: _Heard, now: datetime) -> tuple[str | None, Chart | None, Session | None]:
-    last = questions.last_discharged(heard.charts, now)
-    if last is None:
-        if heard.understood.level is Level.NONE:
-            _for_a_person(desk, heard, TaskKind.REVIEW_REPLY, now)
-        return "reply_unclear", None, None
-    chart, session = last
-    home_safe(desk, _ref(chart), session.id, now)
+    """A visit somebody has just come from. Two patients of one phone on their way: a person finds out who is home."""
+    lately = questions.discharged_lately(heard.charts, heard.said)
+    away = [(chart, session) for chart, session in lately if chart.ledgers[session.id].home_safe_at is None]
+    if not lately or len({chart.patient.id for chart, _ in away}) > 1:
+        return _person_reads(desk, heard, now)
+    chart, session = (away or lately)[0]
+    home_safe(desk, _ref(chart), session.id, heard.said)
     return "reply_home_safe", chart, session
 
 
 def _about_visit(desk: Desk, heard: _Heard, now: datetime) -> tuple[str | None, Chart | None, Session | None]:
     """A reply about a visit: the one we last asked about, else the only one. Several people at one phone: a person
     finds out who is meant."""
-    visits = questions.upcoming(heard.charts, now)
+    visits = questions.upcoming(heard.charts, heard.said)
     people = {chart.patient.id for chart, _ in visits}
     asked = heard.asked
     if not visits or len(people) > 1:
-        if heard.understood.level is Level.NONE:
-            _for_a_person(desk, heard, TaskKind.REVIEW_REPLY, now)
-        return "reply_unclear", None, None
+        return _person_reads(desk, heard, now)
     about = [visit for visit in visits if asked is not None and visit[1].id == asked.session.id]
     chart, session = (about or visits)[0]
     ref = _ref(chart)
     match heard.intent:
         case Intent.CONFIRM:
-            confirm(desk, ref, session.id, now)
+            confirm(desk, ref, session.id, heard.said)
             return "reply_confirm", chart, session
         case Intent.RESCHEDULE:
-            reschedule(desk, ref, session.id, now)
+            reschedule(desk, ref, session.id, heard.said)
             return "reply_reschedule", chart, session
         case Intent.RIDE:
-            ride(desk, ref, session.id, heard.understood.who, now)
-            return "reply_ride", chart, session
+            stands = ride(desk, ref, session.id, heard.understood.who, heard.said)
+            return ("reply_ride" if stands else None), chart, session
         case _:
-            no_ride(desk, ref, session.id, now)
-            return "reply_no_ride", chart, session
+            stands = no_ride(desk, ref, session.id, heard.said)
+            return ("reply_no_ride" if stands else None), chart, session
 
 
-def _heard_from(desk: Desk, heard: _Heard, now: datetime) -> None:
+def _heard_from(desk: Desk, heard: _Heard) -> None:
     """Whatever is written back to a check-in, it has not met with silence."""
     asked = heard.asked
     if asked is not None and asked.expecting is Expecting.MOOD:
         ref, key = _ref(asked.chart), asked.entry.key
-        desk.store.answer(ref, asked.session.id, lambda ledger: _answered(ledger, key, now), None)
+        desk.store.answer(ref, asked.session.id, lambda ledger: _answered(ledger, key, heard.said), None)
 
 
-def _crisis(desk: Desk, heard: _Heard, now: datetime) -> None:
+def _crisis(desk: Desk, heard: _Heard, now: datetime) -> Task:
     patient = heard.patient
-    ref = PatientRef(heard.clinic.id, patient.id if patient else "")
-    reached = patient is None or (
-        patient.permission(Channel.SMS).state is not PermissionState.REVOKED
-        and patient.unreachable.get(Channel.SMS) != heard.inbound.sender
+    reached = heard.inbound.opt_out_type != "STOP" and (
+        patient is None
+        or (
+            patient.permission(Channel.SMS).state is not PermissionState.REVOKED
+            and patient.unreachable.get(Channel.SMS) != heard.inbound.sender
+        )
     )
-    raise_alarm(desk, ref, now, cause=heard.inbound.sid, undeliverable=not reached)
+    return raise_alarm(desk, heard.ref, now, cause=heard.inbound.sid, undeliverable=not reached)
 
 
 def _for_a_person(desk: Desk, heard: _Heard, kind: TaskKind, now: datetime) -> None:
-    patient = heard.patient
-    ref = PatientRef(heard.clinic.id, patient.id if patient else "")
-    _open(desk, ref, kind, now, cause=heard.inbound.sid, detail=heard.inbound.sid)
+    _open(desk, heard.ref, kind, now, cause=heard.inbound.sid, detail=heard.inbound.sid)
 
 
 # --- the reply -----------------------------------------------------------------------------------------------
@@ -393,13 +520,15 @@ def _reply(
     """The words to answer with; None where Twilio has answered already, or where two machines seem to be talking."""
     if heard.inbound.opt_out_type is not None and key != "reply_crisis":
         return None
-    lately = desk.store.inbound_since(heard.clinic.id, heard.inbound.sender, now - LOOK_BACK)
+    lately = _lately(desk, heard, key, now)
     if key == "reply_score_again" and any(known.answer == key for known in lately):
         key, chart = "reply_unclear", None  # asked once more already: now a person reads it
     given = sum(1 for known in lately if known.answer and known.sid != heard.inbound.sid)
     if given >= (CRISIS_REPLIES_AN_HOUR if key == "reply_crisis" else REPLIES_AN_HOUR):
         return None
-    language = heard.patient.language if heard.patient else _spoken(heard.understood)
+    language = heard.patient.language if heard.patient else Language.EN
+    if heard.patient is None or key == "reply_crisis":
+        language = _spoken(heard.understood) or language
     words = clinic_words(heard.clinic)
     if chart is not None:
         current = desk.store.charts([_ref(chart)]).get(_ref(chart), chart)
@@ -410,22 +539,35 @@ def _reply(
     return Reply(key, rendered)
 
 
-def _spoken(understood: Understood) -> Language:
-    """The language of somebody we do not know, by the vocabulary their words were found in."""
-    return Language.ES if any(".es" in why or why.startswith("es") for why in understood.why) else Language.EN
+def _lately(desk: Desk, heard: _Heard, key: str, now: datetime) -> list[Inbound]:
+    """What came from this phone in the last hour; without it somebody in danger is answered all the same."""
+    try:
+        return desk.store.inbound_since(heard.clinic.id, heard.inbound.sender, now - LOOK_BACK)
+    except Exception:
+        if key != "reply_crisis":
+            raise
+        return []
+
+
+def _spoken(understood: Understood) -> Language | None:
+    """The language a message is in, where only Spanish vocabulary was found in it."""
+    return Language.ES if understood.why and all(why.startswith("es-") for why in understood.why) else None
 
 
 # --- small things --------------------------------------------------------------------------------------------
 
 
 def _acknowledged_by_reply(desk: Desk, clinic: Clinic, inbound: Inbound, now: datetime) -> bool:
-    """`ACK 1234` from the phone of somebody who is woken."""
+    """`ACK 1234`, or the code alone, from the phone of somebody who is woken; ACK alone takes all that wait.
+
+    True also for a task that a colleague has taken meanwhile: there is nothing left to do.
+    """
     person = next((person for person in clinic.on_call if person.phone == inbound.sender), None)
-    word, _, given = inbound.body.strip().upper().partition(" ")
-    if person is None or word != "ACK":
+    said = _ACK.fullmatch(inbound.body.strip())
+    if person is None or said is None or not (said["word"] or said["code"]):
         return False
-    waiting = [task for task in desk.store.open_tasks(clinic.id) if wakes(task)]
-    meant = [task for task in waiting if code(task) == given.strip()] if given.strip() else waiting
+    urgent = [task for task in desk.store.open_tasks(clinic.id) if task.urgency is Urgency.URGENT]
+    meant = [task for task in urgent if said["code"] in (None, code(task))]
     for task in meant:
         acknowledge(desk, PatientRef(clinic.id, task.patient_id or ""), task.id, person.name, now)
     return bool(meant)
@@ -441,16 +583,22 @@ def _answered(ledger: Ledger, entry: str, now: datetime) -> Ledger:
     return msgspec.structs.replace(ledger, answered={**ledger.answered, entry: now})
 
 
-def _permit(desk: Desk, ref: PatientRef, channel: Channel, state: PermissionState, now: datetime) -> None:
+def _permit(desk: Desk, ref: PatientRef, channel: Channel, state: PermissionState, now: datetime) -> Patient | None:
+    """Keep what the patient wants, unless something newer is known. Whoever wants messages can be reached."""
     given = Permission(state=state, at=now, source="patient's message", wording="reply")
-    desk.store.change_patient(
-        ref,
-        lambda patient: (
-            patient
-            if patient.permission(channel).state is state
-            else msgspec.structs.replace(patient, consent={**patient.consent, channel: given})
-        ),
-    )
+
+    def change(patient: Patient) -> Patient:
+        known = patient.permission(channel)
+        if known.at is not None and known.at > now:
+            return patient
+        if state is PermissionState.GRANTED:
+            reachable = {other: dead for other, dead in patient.unreachable.items() if other is not channel}
+            patient = msgspec.structs.replace(patient, unreachable=reachable)
+        if known.state is state:
+            return patient
+        return msgspec.structs.replace(patient, consent={**patient.consent, channel: given})
+
+    return desk.store.change_patient(ref, change)
 
 
 def _not_at(number: str) -> Callable[[Patient], Patient]:
@@ -461,13 +609,15 @@ def _not_at(number: str) -> Callable[[Patient], Patient]:
 
 
 def _low_lately(desk: Desk, ref: PatientRef, now: datetime) -> bool:
-    clinic = desk.store.clinic(ref.clinic_id)
-    moods = [
-        known
-        for known in desk.store.checkins(ref)
-        if known.instrument is Instrument.MOOD and now - known.answered_at < LATELY and known.score is not None
-    ]
-    return clinic is not None and any((known.score or 0) <= clinic.mood_floor for known in moods)
+    """Whether an answer of the last two weeks called for a person, or a message for waking one."""
+    clinic, patient = desk.store.clinic(ref.clinic_id), desk.store.patient(ref)
+    if clinic is None or patient is None:
+        return False
+    known = desk.store.checkins(ref)
+    if any(checkins.concerns(one, known, clinic) for one in known if now - one.answered_at < LATELY):
+        return True
+    said = desk.store.inbound_since(clinic.id, patient.phone, now - LATELY) if patient.phone else []
+    return any(one.level == Level.URGENT for one in said)
 
 
 def _ref(chart: Chart) -> PatientRef:
@@ -497,6 +647,15 @@ def _open(
     )
     if desk.store.open_task(opened):
         _note(desk, opened)
+
+
+def _open_unless_waiting(desk: Desk, ref: PatientRef, kind: TaskKind, now: datetime, session_id: str) -> None:
+    """One task of a kind for one visit at a time; once it is closed, saying it again is news."""
+    if not any(
+        (task.patient_id, task.session_id, task.kind) == (ref.patient_id, session_id, kind)
+        for task in desk.store.open_tasks(ref.clinic_id)
+    ):
+        _open(desk, ref, kind, now, session_id=session_id, cause=f"{now:%Y%m%dT%H%M%S}")
 
 
 def _close(

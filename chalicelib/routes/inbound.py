@@ -29,10 +29,10 @@ def inbound() -> Response:
     """Should the working on it fail, the answer is an empty one: the kept message is due again within a minute."""
     house = wiring.current()
     url = house.settings.public_url + PATH
-    form = signed_form(routes.current_request, url, house.twilio_secrets().auth_token)
-    if form is None:
-        return Response("", status_code=403)
     try:
+        form = signed_form(routes.current_request, url, house.twilio_secrets().auth_token)
+        if form is None:
+            return Response("", status_code=403)
         heard = _as_inbound(house, form)
         if heard is None or not house.store.keep_inbound(heard):
             return _twiml(None)
