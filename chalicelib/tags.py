@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Annotated
-from urllib.parse import urlencode
 
 import msgspec
 
@@ -63,5 +62,5 @@ def status_callback(public_url: str, tags: Mapping[str, str]) -> str:
 
     In alphabetical order: Lambda gets the query decoded, and in no order one could rely on.
     """
-    query = urlencode(sorted(escaped(tags).items()))
+    query = "&".join(f"{name}={value}" for name, value in sorted(escaped(tags).items()))
     return f"{public_url}{STATUS_PATH}?{query}" if query else public_url + STATUS_PATH

@@ -35,6 +35,7 @@ PROMPT = Config(
     connect_timeout=2,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 3},
+    user_agent="session-reminders",  # botocore's own is put together anew for every call
 )
 TEMPLATES = Path(__file__).parent.parent / "templates"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from reminders.model import Chart, Hours, SessionStatus
@@ -20,6 +21,7 @@ _LOOK_DAYS = 14
 Span = tuple[datetime, datetime]
 
 
+@lru_cache(maxsize=4096)  # one decision asks for the same few days again and again
 def wall(day: date, at: time, zone: ZoneInfo) -> datetime:
     """The instant (UTC) of a wall time. One that DST skips is counted with the offset before; of two, the first."""
     return datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
