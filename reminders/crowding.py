@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from reminders.draft import Candidate, Draft, begun
 from reminders.hours import door, local_day, wall
-from reminders.model import Channel, Reason, State
+from reminders.model import Anchor, Channel, Reason, State
 from reminders.planning import Planned
 from reminders.reach import channel_for
 
@@ -32,11 +33,28 @@ def collapse(draft: Draft, candidates: Sequence[Candidate], upcoming: Sequence[P
     return [*others, max(fresh, key=lambda c: (c.planned.session.starts_at, -c.planned.rank))]
 
 
+def gather(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Visits booked at once are announced at once: one "you are booked", for the soonest, that speaks for all."""
+    booked = sorted(
+        (c for c in candidates if c.planned.step.anchor is Anchor.BOOKED and c.entry is None),
+        key=lambda c: (c.planned.session.starts_at, c.planned.session.id),
+    )
+    if not booked:
+        return list(candidates)
+    soonest, *others = booked
+    also = tuple(other.planned for other in others)
+    return [*(c for c in candidates if c not in booked), replace(soonest, also=also)]
+
+
 def folded(draft: Draft, candidate: Candidate) -> tuple[str, ...]:
-    """The sessions a check-in speaks for; empty if only its own. The check-ins it takes the place of are skipped as
+    """The sessions a combined text speaks for; empty if only its own. The texts it takes the place of are skipped as
     superseded."""
     if candidate.entry is not None:
         return candidate.entry.sessions
+    if candidate.also:
+        for planned in candidate.also:
+            draft.skip(planned, Reason.SUPERSEDED)
+        return tuple(sorted(planned.session.id for planned in (candidate.planned, *candidate.also)))
     if not candidate.planned.step.collapses:
         return ()
     spoken = {candidate.planned.session.id}
@@ -100,7 +118,8 @@ def within_cap(draft: Draft, candidates: Sequence[Candidate], upcoming: Sequence
             left -= 1
             going.append(candidate)
         else:
-            _hold_back(draft, candidate.planned)
+            for planned in (candidate.planned, *candidate.also):
+                _hold_back(draft, planned)
     return going
 
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from reminders import crowding, silence, unfinished
 from reminders.draft import Candidate, Decision, Draft, begun
 from reminders.model import (
+    Anchor,
     Cadence,
     Chart,
     Entry,
@@ -54,7 +55,7 @@ def decide(chart: Chart, cadences: Mapping[Kind, Cadence], now: datetime) -> Dec
         new, later = _fresh(draft, session_id)
         candidates += new
         upcoming += later
-    candidates = crowding.collapse(draft, candidates, upcoming)
+    candidates = crowding.gather(crowding.collapse(draft, candidates, upcoming))
     for candidate in crowding.within_cap(draft, candidates, upcoming):
         draft.send(candidate, crowding.folded(draft, candidate))
     _open_silence(draft, cadences)
@@ -90,7 +91,7 @@ def _fresh(draft: Draft, session_id: str) -> tuple[list[Candidate], list[Planned
             continue
         if status is not SessionStatus.BOOKED and planned.step.before_start:
             draft.skip(planned, Reason.CANCELLED if status is SessionStatus.CANCELLED else Reason.SUPERSEDED)
-        elif planned.at is not None and planned.at > draft.now and not _overtaken(planned):
+        elif planned.at is not None and planned.at > draft.now and not _overtaken(draft, planned):
             draft.wake(session_id, planned.at)
             upcoming.append(planned)
         elif planned.step.task is not None:
@@ -100,19 +101,28 @@ def _fresh(draft: Draft, session_id: str) -> tuple[list[Candidate], list[Planned
     return _newest_still_true(draft, session_id, due), upcoming
 
 
-def _overtaken(planned: Planned) -> bool:
-    """The correction that is on its way says what this text, overdue when the visit moved, would have said."""
-    return planned.overdue_when_known and planned.ledger.moved_from is not None and not planned.step.fasting
+def _overtaken(draft: Draft, planned: Planned) -> bool:
+    """The correction that is on its way says what this text, overdue when the visit moved, would have said. It says
+    when to stop eating, too, as long as it comes before that."""
+    if not planned.overdue_when_known or planned.ledger.moved_from is None:
+        return False
+    return not planned.step.fasting or _corrected_in_time(draft, planned)
+
+
+def _corrected_in_time(draft: Draft, planned: Planned) -> bool:
+    """Whether the notice of the move comes, or came, before a fasting text would be of no use."""
+    notices = [p for p in draft.planned[planned.session.id] if p.step.anchor is Anchor.MOVED]
+    return any(notice.at is not None and notice.at < planned.until for notice in notices)
 
 
 def _newest_still_true(draft: Draft, session_id: str, due: list[Planned]) -> list[Candidate]:
     """Booked late, several reminders are due at once: the last that is still true goes, the rest are superseded."""
     going: list[tuple[Planned, datetime]] = []
     for planned in due:
-        opens = None if _overtaken(planned) else draft.opening(planned)
+        opens = None if _overtaken(draft, planned) else draft.opening(planned)
         if opens is not None:
             going.append((planned, opens))
-        elif planned.step.before_start and (_overtaken(planned) or _spoken_for(draft, planned)):
+        elif planned.step.before_start and (_overtaken(draft, planned) or _spoken_for(draft, planned)):
             draft.skip(planned, Reason.SUPERSEDED)
         else:
             draft.skip(planned, Reason.TOO_LATE)

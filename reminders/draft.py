@@ -64,11 +64,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A step that could go out now. `entry`: an earlier attempt, when this is a second one."""
+    """A step that could go out now. `entry`: an earlier attempt, when this is a second one. `also`: the same step of
+    other visits, for which this one speaks."""
 
     planned: Planned
     channel: Channel
     entry: Entry | None = None
+    also: tuple[Planned, ...] = ()
 
 
 @dataclass

@@ -128,10 +128,6 @@ def test_a_visit_cancelled_after_it_began_says_nothing(nights: Lines) -> None:
     assert nights.of("begun").after("2026-03-06 10:00").sent() == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="moved late on the day before: the new day-before text goes at once, its correction 5 minutes later",
-)
 def test_after_a_move_the_new_time_comes_before_any_text_that_takes_it_for_granted(nights: Lines) -> None:
     lines = nights.of("last_day").after("2026-03-05 16:30")
     assert lines.steps()[0] == "moved"
