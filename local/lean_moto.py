@@ -1,4 +1,4 @@
-"""moto's DynamoDB without two costs that grow with the table, so that a clinic of thousands fits on a laptop.
+"""moto's DynamoDB without the costs that grow with the table, so that a clinic of thousands fits on a laptop.
 
 Before every transaction moto copies all tables it names, once for each action, to be able to go back; here only the
 items that the transaction writes are kept. For every query it sorts all items there are; here only those of the
