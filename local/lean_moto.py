@@ -2,7 +2,8 @@
 
 Before every transaction moto copies all tables it names, once for each action, to be able to go back; here only the
 items that the transaction writes are kept. For every query it sorts all items there are; here only those of the
-partition that is asked for. Answers stay the same; tests/contract/test_embedded.py holds that.
+partition that is asked for. And for every attribute of a projection it spells out the whole item; here an attribute is
+simply taken. Answers stay the same; tests/contract/test_embedded.py holds that.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from moto.dynamodb.models.table import Table
 
 _transact = DynamoDBBackend.transact_write_items
 _query = Table.query
+_project = Item.project
 _kept: ContextVar[frozenset[int]] = ContextVar("tables whose items this transaction keeps", default=frozenset())
 
 
@@ -29,6 +31,8 @@ def install() -> None:
     backend.transact_write_items = _lean_transact
     table.query = _lean_query
     table.__deepcopy__ = _copy_of_table
+    item: Any = Item
+    item.project = _lean_projection
 
 
 # --- transactions -----------------------------------------------------------------------------------
@@ -148,3 +152,16 @@ def _asked(
             if all(name in attrs and attrs[name].value == value for name, value in wanted):
                 found.setdefault(partition, {})[sort] = item
     return found
+
+
+# --- projections ------------------------------------------------------------------------------------
+
+
+def _lean_projection(item: Item, projection_expressions: list[list[str]]) -> Item:
+    if any(len(path) > 1 or "[" in path[0] for path in projection_expressions):  # into an attribute
+        return _project(item, projection_expressions)
+    part = Item(item.hash_key, item.range_key, attrs={})
+    for (name,) in projection_expressions:
+        if name in item.attrs:
+            dict.__setitem__(part.attrs, name, item.attrs[name])  # its size is checked when it is written
+    return part

@@ -135,3 +135,20 @@ def test_pages_of_a_query_join_up(dynamodb: DynamoDBClient) -> None:
         PaginationConfig={"PageSize": 2},
     )
     assert [[item["sk"]["S"] for item in page["Items"]] for page in pages] == [["A", "B"], ["C"]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("next_due_at, nothing", {"next_due_at": {"S": "A"}}),
+        ("notes", {"notes": {"L": [{"S": "before"}]}}),
+        ("notes[0], sk", {"notes": {"L": [{"S": "before"}]}, "sk": {"S": "A"}}),
+        ("nothing", {}),
+    ],
+)
+def test_a_projection_gives_what_was_asked_for_and_leaves_the_item_whole(
+    dynamodb: DynamoDBClient, asked: str, found: dict[str, Any]
+) -> None:
+    answer = dynamodb.get_item(TableName=TABLE, Key=_key("A"), ProjectionExpression=asked)
+    assert answer.get("Item", {}) == found
+    assert dynamodb.get_item(TableName=TABLE, Key=_key("A"))["Item"] == _item("A", "before")
