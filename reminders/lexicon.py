@@ -45,7 +45,7 @@ class Vocabulary:
         self.entries[name] = {entry.id: entry for entry in found}
         self._phrases[name], self._pairs[name], self._anywhere[name] = [], [], []
         compiled = self._elements.compiled
-        for entry, pattern in ((entry, pattern) for entry in found for pattern in entry.patterns):
+        for entry, pattern in ((line, pattern) for line in found for pattern in line.patterns):
             if pattern.startswith(ANYWHERE):
                 self._anywhere[name].append((fold(pattern.removeprefix(ANYWHERE)), entry.id))
             elif " & " in pattern:

@@ -16,7 +16,11 @@ _CODE = re.compile(
 )
 _YES = r"^\W*(?:(?:yes|s[ií])[,.]?\s+)?"
 _WHO = r"(.{1,60}?)"
-_TAKES = r"(?:lleva|recoge|llevar[aá]|recoger[aá]|va a llevar|va a recoger|viene a recoger|viene por m[ií])"
+_TAKES = (
+    r"(?:lleva|recoge|llevar[aá]|recoger[aá]|va a llevar|va a recoger|viene a recoger|viene por m[ií]|trae|traer[aá]|"
+    r"va a traer|(?:viene|va|pasa) a (?:buscar|traer)|pasa por m[ií])"
+    r"(?: y (?:me )?(?:trae|traer|recoge|recoger|lleva|llevar|regresa))?"
+)
 _SENTENCES = tuple(
     re.compile(_YES + pattern, re.I)
     for pattern in (
@@ -26,10 +30,15 @@ _SENTENCES = tuple(
         r"\s+me(?: (?:up|home|there|back|over)){0,3}\W*$",
         rf"{_WHO}\s+(?:is|will be)\s+my\s+(?:ride|driver)(?: home)?\W*$",
         rf"(?:(?:i'?m |i am )?getting|i have|i got|have|got) a ride(?: home)? (?:with|from)\s+{_WHO}$",
+        r"((?:my )?(?:mom|dad|sister|brother|husband|wife|friend|son|daughter|boyfriend|girlfriend|neighbor|roommate))s"
+        r"\s+(?:driving|picking|taking|bringing|getting)\s+me(?: (?:up|home|there|back)){0,2}\W*$",
+        rf"(?:viene|pasa|va) por m[ií]\s+{_WHO}$",
         rf"me {_TAKES}(?: a casa)?\s+{_WHO}$",
         rf"{_WHO}\s+me\s+{_TAKES}(?: a (?:mi )?casa)?\W*$",
     )
 )
+_DRIVING = re.compile(_YES + rf"{_WHO}(?:\s+(?:is|will be)|'s)\s+driving\W*$", re.I)
+_ONLY_YES = re.compile(_YES, re.I)
 _POLITE = re.compile(r"\b(?:please|thanks|thank you|thx|gracias|por favor)\b", re.I)
 
 
@@ -57,7 +66,9 @@ def driver(text: str, *, asked: bool) -> Driver:
             found := _named(said[1], vocabulary())
         ).kind is not Kind.UNCLEAR:
             return found
-    if asked and (found := _named(plain, vocabulary(), bare=True)).kind is Kind.NAMED:
+    if asked and (said := _DRIVING.match(plain)) is not None:
+        plain = said[1]
+    if asked and (found := _named(_ONLY_YES.sub("", plain), vocabulary(), bare=True)).kind is Kind.NAMED:
         return found
     return Driver(Kind.ABSENT)
 

@@ -20,6 +20,7 @@ _WORDS = {word: value for words in (_ENGLISH, _SPANISH) for value, word in enume
 }
 # Words that are far more often something else inside a sentence ("no one", "once a day", "uno nunca sabe").
 _ALONE_ONLY = frozenset({"one", "uno", "once"})
+_RATED = frozenset({"good", "bad", "best", "worst", "high", "low", "bien", "mal", "bueno", "malo", "mejor", "peor"})
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?|[^\W\d_]+")
 _CLEAN = re.compile(
     r"[^\w+\-–—−.,?¿%$#/]*(?:#\s*)?(?:(?:an?|un|una)\s+)?(?P<n>\d{1,3}|[^\W\d_]+)"
@@ -75,6 +76,7 @@ def _within(folded: str, top: int) -> Answer:
         or (right == "-" and folded[word.end() + 1 : word.end() + 2] not in (" ", ""))
         or (right.isalpha() and not folded[word.end() :].startswith("ish"))
         or left.isalpha()
+        or ("?" in folded and not _RATED.isdisjoint(after[:4]))  # "is 10 good or bad?"
         or after[:3] == ["and", "a", "half"]
         or after[:2] == ["y", "medio"]
     )

@@ -154,8 +154,9 @@ class Spelling:
         if len(word) >= 7 and (parts := self.taken_apart(word)):
             return [(p,) for p in parts]
         if self._elements.stemmed(word):
-            # "matr" begins like other words and may still be a slip.
-            return [(word, *self._misspelt(word))]
+            # "matr" begins like other words and may still be a slip; "morirmeee" is drawn out.
+            drawn = (other for other in respelled(word) if other in self._elements.exact)
+            return [tuple(dict.fromkeys((word, *drawn, *self._misspelt(word))))]
         for other in respelled(word):
             if self.known(other) or other in self._short:
                 return [(word, other)] if other not in self._short else [(w,) for w in self._short[other]]
