@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from reminders.normalise import fold
-from reminders.phrases import Elements, Entry, Ground, Pair, Phrase, Reading, Span, expanded
+from reminders.phrases import Elements, Entry, Ground, Index, Pair, Phrase, Reading, Span, expanded
 from reminders.spelling import Spelling
 
 ANYWHERE = "anywhere:"  # for scripts written without spaces: any part of the text
@@ -29,8 +29,8 @@ class Vocabulary:
         self.negations = self.classes["negation"]
         self.entries: dict[str, dict[str, Entry]] = {}
         self._elements = Elements(self.classes)
-        self._phrases: dict[str, list[Phrase]] = {}
-        self._pairs: dict[str, list[Pair]] = {}
+        self._phrases: dict[str, Index[Phrase]] = {}
+        self._pairs: dict[str, Index[Pair]] = {}
         self._anywhere: dict[str, list[tuple[str, str]]] = {}
         dangerous: frozenset[str] = frozenset()
         for name in names:
@@ -43,16 +43,18 @@ class Vocabulary:
 
     def _take(self, name: str, found: list[Entry]) -> None:
         self.entries[name] = {entry.id: entry for entry in found}
-        self._phrases[name], self._pairs[name], self._anywhere[name] = [], [], []
+        self._phrases[name], self._pairs[name], self._anywhere[name] = Index(), Index(), []
         compiled = self._elements.compiled
         for entry, pattern in ((line, pattern) for line in found for pattern in line.patterns):
             if pattern.startswith(ANYWHERE):
                 self._anywhere[name].append((fold(pattern.removeprefix(ANYWHERE)), entry.id))
             elif " & " in pattern:
                 first, _, second = pattern.partition(" & ")
-                self._pairs[name].append(Pair(entry, compiled(first), compiled(second)))
+                pair = Pair(entry, compiled(first), compiled(second))
+                self._pairs[name].add(pair, pair.first)
             else:
-                self._phrases[name] += [Phrase(entry, parts) for parts in compiled(pattern)]
+                for parts in compiled(pattern):
+                    self._phrases[name].add(Phrase(entry, parts), (parts,))
 
     def anywhere(self, name: str, folded: str) -> list[str]:
         """Entries one of whose `anywhere:` phrases is part of the text."""
@@ -72,10 +74,10 @@ class Vocabulary:
         stops = self.classes["new_thought"] if name == "idioms" else self.negations
         walk = ~self._marked(reading, stops | self.negations) & ~reading.hard
         ground = Ground(masks, walk, reading.hard, reading.hard if name == "idioms" else 0)
-        for phrase in self._phrases[name]:
+        for phrase in self._phrases[name].standing(masks):
             for span in ground.spans(phrase.parts):
                 yield phrase.entry, (span,)
-        for pair in self._pairs[name]:
+        for pair in self._pairs[name].standing(masks):
             for both in ground.close(pair):
                 yield pair.entry, both
 

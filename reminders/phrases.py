@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from reminders.normalise import fold
 
+T = TypeVar("T")
 _SHORTEST_STEM = 3
 _TOGETHER = 25  # words between the two halves of `x & y`
 
@@ -63,6 +64,29 @@ class Pair(NamedTuple):
     entry: Entry
     first: tuple[tuple[_Part, ...], ...]
     second: tuple[tuple[_Part, ...], ...]
+
+
+class Index(Generic[T]):
+    """Phrases by the elements they cannot do without, so that a message is held only against those it may contain."""
+
+    def __init__(self) -> None:
+        self._all: list[tuple[T, tuple[frozenset[int], ...]]] = []
+        self._by_element: dict[int, list[int]] = {}
+
+    def add(self, phrase: T, variants: Iterable[tuple[_Part, ...]]) -> None:
+        needed = tuple(frozenset(part.element for part in parts) for parts in variants)
+        for elements in needed:
+            # Elements are numbered as they are met, so the highest number is the least shared.
+            self._by_element.setdefault(max(elements), []).append(len(self._all))
+        self._all.append((phrase, needed))
+
+    def standing(self, masks: Mapping[int, int]) -> Iterator[T]:
+        """The phrases all of whose words occur somewhere, in the order of the files."""
+        present = frozenset(element for element, mask in masks.items() if mask)
+        for at in sorted({at for element in present for at in self._by_element.get(element, ())}):
+            phrase, needed = self._all[at]
+            if any(elements <= present for elements in needed):
+                yield phrase
 
 
 class Reading(NamedTuple):

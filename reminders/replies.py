@@ -149,7 +149,7 @@ def _without_reaction(text: str) -> str | None:
 def _meaning(text: str, expecting: Expecting | None, number: Answer, lift: Driver) -> tuple[_Reading, int | None]:
     found = _intents(text, expecting)
     if lift.kind is Kind.NOBODY:
-        found[Intent.NO_RIDE] = _Reading(Intent.NO_RIDE, False, ("ride-nobody",))
+        found.setdefault(Intent.NO_RIDE, _Reading(Intent.NO_RIDE, False, ("ride-nobody",)))
     elif lift.kind in (Kind.NAMED, Kind.HIRED, Kind.UNCLEAR) and Intent.NO_RIDE not in found:
         named = lift.kind is Kind.NAMED and not _asks(text)
         found[Intent.RIDE] = _Reading(Intent.RIDE, named, ("ride-named",))

@@ -38,6 +38,11 @@ def test_a_phrase_of_danger_wakes_somebody(text: str) -> None:
     assert assess(text).danger is Danger.URGENT
 
 
+@pytest.mark.parametrize("entry", _of("danger"), ids=_id)
+def test_each_line_of_danger_is_what_finds_its_own_examples(entry: Entry) -> None:
+    assert any(entry.id in assess(text).why for text in entry.fires)
+
+
 @pytest.mark.parametrize("text", _texts("danger", "spares"))
 def test_what_only_looks_like_danger_wakes_nobody(text: str) -> None:
     assert assess(text).danger is not Danger.URGENT
