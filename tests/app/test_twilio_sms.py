@@ -86,15 +86,10 @@ def test_a_provider_that_never_answers_is_not_waited_for(silent: str) -> None:
         LeanHttp(silent, timeout_s=0.05).request("GET", "https://api.twilio.com/x")
 
 
-@pytest.mark.parametrize(
-    ("sender", "fallback", "taken"),
-    [(SERVICE, NUMBER, SERVICE), (None, SERVICE, SERVICE), (NUMBER, None, NUMBER), (None, NUMBER, NUMBER)],
-)
-def test_the_clinics_sender_comes_before_the_deployments(
-    sandbox: Sandbox, sender: str | None, fallback: str | None, taken: str
-) -> None:
-    twilio(sandbox, sender=fallback).send(a_text(sender=sender), NOW)
-    assert sandbox.log[0].sender == taken
+@pytest.mark.parametrize("sender", [SERVICE, NUMBER])
+def test_a_text_comes_from_its_clinics_own_number_or_service(sandbox: Sandbox, sender: str) -> None:
+    twilio(sandbox).send(a_text(sender=sender), NOW)
+    assert sandbox.log[0].sender == sender
 
 
 def test_without_any_sender_nothing_is_asked_of_twilio(sandbox: Sandbox) -> None:
