@@ -426,8 +426,15 @@ def _person_reads(desk: Desk, heard: _Heard, now: datetime) -> tuple[str, Chart 
 def _unclear(heard: _Heard) -> tuple[str, Chart | None, Session | None]:
     """Asked for a number and did not get one: ask once more. Anything else: a person reads it, and we say so."""
     if heard.asked is not None and heard.asked.expecting is Expecting.MOOD and not heard.understood.why:
-        return "reply_score_again", heard.asked.chart, heard.asked.session
+        return _score_again(heard.asked)
     return "reply_unclear", None, None
+
+
+def _score_again(asked: Question) -> tuple[str, Chart | None, Session | None]:
+    """Once: whatever was answered before, a number or not, the next unclear words are left to a person."""
+    if asked.entry.key in asked.chart.ledgers[asked.session.id].answered:
+        return "reply_unclear", None, None
+    return "reply_score_again", asked.chart, asked.session
 
 
 def _scored(desk: Desk, heard: _Heard, now: datetime) -> tuple[str | None, Chart | None, Session | None]:
@@ -435,7 +442,7 @@ def _scored(desk: Desk, heard: _Heard, now: datetime) -> tuple[str | None, Chart
     if asked is None or asked.expecting is not Expecting.MOOD or len(questions.asked_how(heard.charts, heard.said)) > 1:
         return _person_reads(desk, heard, now)
     if score is None:
-        return "reply_score_again", asked.chart, asked.session
+        return _score_again(asked)
     answered = CheckIn(
         asked_at=asked.entry.at,
         answered_at=heard.said,
@@ -521,8 +528,6 @@ def _reply(
     if heard.inbound.opt_out_type is not None and key != "reply_crisis":
         return None
     lately = _lately(desk, heard, key, now)
-    if key == "reply_score_again" and any(known.answer == key for known in lately):
-        key, chart = "reply_unclear", None  # asked once more already: now a person reads it
     given = sum(1 for known in lately if known.answer and known.sid != heard.inbound.sid)
     if given >= (CRISIS_REPLIES_AN_HOUR if key == "reply_crisis" else REPLIES_AN_HOUR):
         return None

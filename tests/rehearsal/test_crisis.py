@@ -277,8 +277,8 @@ OUTCOMES = {
 @pytest.fixture(scope="module")
 def troubled() -> Lines:
     """Night after night the first page meets some trouble; nobody takes it for six minutes."""
-    built = night([{"name": "Dana Reyes", "phone": DANA["phone"]}], ends="2026-03-11 04:00")
-    for day, outcome in enumerate(OUTCOMES, 4):
+    built = night([{"name": "Dana Reyes", "phone": DANA["phone"]}], ends="2026-03-16 04:00")
+    for day, outcome in enumerate(OUTCOMES, 9):
         built.does(f"2026-03-{day:02} 02:29", "provider", to=DANA["phone"], outcome=outcome)
         acknowledged(says(built, f"2026-03-{day:02} 02:30", DANGER), f"2026-03-{day:02} 02:36")
     return heard(built)
@@ -286,7 +286,7 @@ def troubled() -> Lines:
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_a_page_that_the_provider_does_not_take_goes_again_within_a_minute(troubled: Lines, outcome: str) -> None:
-    day = f"2026-03-{4 + list(OUTCOMES).index(outcome):02}"
+    day = f"2026-03-{9 + list(OUTCOMES).index(outcome):02}"
     assert [shown(page)[11:] for page in troubled.sent("page") if shown(page)[:10] == day] == OUTCOMES[outcome]
 
 
