@@ -406,6 +406,8 @@ def _opt_out(desk: Desk, heard: _Heard, now: datetime) -> str | None:
     changed = [opt_out(desk, _ref(chart), Channel.SMS, heard.said) for chart in heard.charts]
     if "carrier-cancel" in heard.understood.why and questions.upcoming(heard.charts, heard.said):
         _for_a_person(desk, heard, TaskKind.REVIEW_REPLY, now)  # to the carrier CANCEL ends the texts; or the visit?
+    if any(person.phone == heard.inbound.sender for person in heard.clinic.on_call):
+        _for_a_person(desk, heard, TaskKind.OPERATOR, now)  # the carrier lets no page through to this phone now
     return "reply_opt_out" if any(changed) or not changed else None
 
 

@@ -669,6 +669,14 @@ def test_the_second_on_call_person_who_acknowledges_changes_nothing(line: Line) 
     assert line.tasks()[0].taken_by == "Dana Reyes"
 
 
+@pytest.mark.parametrize("keys", [{}, {"OptOutType": "STOP"}])
+def test_when_somebody_on_call_stops_texts_the_clinic_learns_that_no_page_reaches_them(
+    line: Line, keys: dict[str, str | None]
+) -> None:
+    line.says("STOP", From=DANA, **keys)
+    assert line.kinds() == ["operator"]
+
+
 # --- who is who ----------------------------------------------------------------------------------------------
 
 
