@@ -39,6 +39,8 @@ SHOWN: dict[str, tuple[str, ...]] = {
 }
 
 
+TOLD_EVEN_IF_NULL = {("received", "score"), ("receipt", "code")}
+
 # Of what happens in the same instant, causes before their effects.
 ORDER = {"received": 0, "booked": 1, "moved": 1, "cancelled": 1, "discharged": 1, "no_show": 1, "sent": 2, "skipped": 2}
 
@@ -123,8 +125,8 @@ def _collector(lines: list[Line], watch: Callable[[object], None]) -> Callable[[
         at = facts["at"]
         line: Line = {"at": utc(at) if isinstance(at, datetime) else str(at), "event": event}
         for name in ("patient", *SHOWN[event]):
-            if facts.get(name) is not None:
-                line[name] = facts[name]
+            if facts.get(name) is not None or (event, name) in TOLD_EVEN_IF_NULL:
+                line[name] = facts.get(name)
         lines.append(line)
 
     return told

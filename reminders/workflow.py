@@ -34,8 +34,8 @@ def deliver(desk: Desk, turns: Iterable[Turn], now: datetime) -> list[Turn]:
     Raises Unavailable when the table does not answer: then all come again.
     """
     given = list(dict.fromkeys(turns))
-    failed = delivering.send_due(desk, [turn.ref for turn in given if not turn.item], now)
-    return [Turn(ref) for ref in failed] + _others(desk, [turn for turn in given if turn.item], now)
+    failed = _others(desk, [turn for turn in given if turn.item], now)  # first: somebody may have to be woken
+    return failed + [Turn(ref) for ref in delivering.send_due(desk, [turn.ref for turn in given if not turn.item], now)]
 
 
 def _others(desk: Desk, turns: Sequence[Turn], now: datetime) -> list[Turn]:
