@@ -10,7 +10,6 @@ from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
-from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -50,9 +49,6 @@ class _Conversation(MotoRequestHandler):
 def main() -> None:
     """On a free port of 127.0.0.1, until interrupted."""
     lean_moto.install()
-    # As in chalicelib/dynamo_client.py: an attribute value is handed through, not searched for its ten members.
-    model: Any = get_service_model("dynamodb")
-    model._service_description["shapes"]["AttributeValue"]["document"] = True
     moto = DomainDispatcherApplication(create_backend_app)
     server = make_server("127.0.0.1", 0, moto, threaded=True, request_handler=_Conversation)
     print(f"http://127.0.0.1:{server.server_port}", flush=True)

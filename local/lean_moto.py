@@ -2,8 +2,9 @@
 
 Before every transaction moto copies all tables it names, once for each action, to be able to go back; here only the
 items that the transaction writes are kept. For every query it sorts all items there are; here only those of the
-partition that is asked for. And for every attribute of a projection it spells out the whole item; here an attribute is
-simply taken. Answers stay the same; tests/contract/test_embedded.py holds that.
+partition that is asked for. For every attribute of a projection it spells out the whole item, and in every value it
+answers it looks for ten members by four names; here both are simply taken. Answers stay the same;
+tests/contract/test_embedded.py holds that.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any
 
+from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
@@ -21,6 +23,8 @@ from moto.dynamodb.models.table import Table
 _transact = DynamoDBBackend.transact_write_items
 _query = Table.query
 _project = Item.project
+_serialize = BaseJSONSerializer._serialize_type_structure
+_PLAIN = frozenset({"S", "N", "SS", "NS", "BOOL", "NULL"})  # the same in moto as on the wire
 _kept: ContextVar[frozenset[int]] = ContextVar("tables whose items this transaction keeps", default=frozenset())
 
 
@@ -33,6 +37,8 @@ def install() -> None:
     table.__deepcopy__ = _copy_of_table
     item: Any = Item
     item.project = _lean_projection
+    serializer: Any = BaseJSONSerializer
+    serializer._serialize_type_structure = _lean_answer
 
 
 # --- transactions -----------------------------------------------------------------------------------
@@ -165,3 +171,13 @@ def _lean_projection(item: Item, projection_expressions: list[list[str]]) -> Ite
         if name in item.attrs:
             dict.__setitem__(part.attrs, name, item.attrs[name])  # its size is checked when it is written
     return part
+
+
+# --- answers ----------------------------------------------------------------------------------------
+
+
+def _lean_answer(serializer: BaseJSONSerializer, serialized: Any, value: Any, shape: Any, key: str) -> None:
+    if shape.name == "AttributeValue" and isinstance(value, dict) and value.keys() <= _PLAIN:
+        serialized[key] = value
+    else:
+        _serialize(serializer, serialized, value, shape, key)

@@ -152,3 +152,18 @@ def test_a_projection_gives_what_was_asked_for_and_leaves_the_item_whole(
     answer = dynamodb.get_item(TableName=TABLE, Key=_key("A"), ProjectionExpression=asked)
     assert answer.get("Item", {}) == found
     assert dynamodb.get_item(TableName=TABLE, Key=_key("A"))["Item"] == _item("A", "before")
+
+
+def test_values_of_every_type_come_back_as_they_were_given(dynamodb: DynamoDBClient) -> None:
+    values: dict[str, Any] = {
+        "text": {"S": ""},
+        "number": {"N": "-2.5"},
+        "bytes": {"B": b"\x00\xff"},
+        "set": {"SS": ["a"]},
+        "numbers": {"NS": ["1"]},
+        "yes": {"BOOL": True},
+        "nothing": {"NULL": True},
+        "map": {"M": {"list": {"L": [{"S": "deep"}, {"B": b"deeper"}, {"M": {}}]}}},
+    }
+    dynamodb.put_item(TableName=TABLE, Item=_key("D") | values)
+    assert dynamodb.get_item(TableName=TABLE, Key=_key("D"))["Item"] == _key("D") | values
