@@ -179,9 +179,9 @@ def _claim(desk: Desk, jobs: Sequence[_Job], now: datetime) -> None:
     for job in jobs:
         job.ready = [(send, rendered) for send, rendered in job.ready if send.session.id not in lost]
         job.decision.checks = [check for check in job.decision.checks if check.session.id not in lost]
-        for session_id in set(job.decision.entries) - lost:
+        for session_id in sorted(set(job.decision.entries) - lost):
             telling.entries(desk, job.chart, session_id, job.decision.entries[session_id].values())
-        for session_id in set(job.decision.tasks) - lost:
+        for session_id in sorted(set(job.decision.tasks) - lost):
             for opened in job.decision.tasks[session_id]:
                 telling.task(desk, opened)
         for session_id in lost & set(job.decision.entries):
