@@ -318,9 +318,9 @@ BENCHES = {
     "worker_rss_mb": price,
     "dynamodb_calls_per_message": road,
     "rehearsal_s": rehearsal,
-    "dispatch_flatness": flatness,
+    "lateness_p95_s": ordinary,  # the longest first: two go side by side
     "burst_10k": burst,
-    "lateness_p95_s": ordinary,
+    "dispatch_flatness": flatness,
 }
 ALONE = (price, road, rehearsal)  # these measure time; the others count, and may share the machine
 
